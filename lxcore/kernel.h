@@ -1,0 +1,68 @@
+// The root of all kernel state: one object at a fixed place in the arena.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "host/clock.h"
+#include "lxcore/control/protocol.h"
+#include "lxcore/sync/kernel_lock.h"
+#include "lxcore/task/process.h"
+#include "lxcore/time/timer.h"
+
+namespace lxss {
+
+class Kernel {
+ public:
+  static constexpr i32 kMaxPid = 4194304;
+  static constexpr usize kMaxTasks = 16384;  ///< threads in the instance; fork then fails: EAGAIN
+
+  KernelLock lock;
+
+  // task/: by id; a task's id is its tid, a process's its leader's.
+  std::map<Pid, RefPtr<Task>> tasks;
+  std::map<Pid, RefPtr<Process>> processes;
+  std::map<Pid, ProcessGroup*> groups;  ///< each while it exists
+  Pid last_pid{1};
+  RefPtr<Process> init;                 ///< pid 1: the instance itself
+  RefPtr<Task> monitor;                 ///< its only thread: the first host process
+  /// Host processes not yet reaped, with the address space that their threads still stand on.
+  struct HostProcess {
+    RefPtr<Process> process;
+    RefPtr<AddressSpace> memory;
+  };
+  std::map<i32, HostProcess> host_processes;
+  u64 forks = 0;
+
+  // vfs/
+  DentryCache dentries;
+  List<Mount> mounts;
+  Path root;
+  u64 next_device_minor = 1;
+  u32 next_mount_id = 1;
+  u64 next_anonymous_inode = 1;
+
+  TimerQueue timers;
+  host::MachineFiles machine_files;
+
+  std::string hostname = "localhost";
+  std::string domainname = "(none)";
+  u64 boot_time_ns = 0;  ///< of the boot clock
+  host::Fd log = host::Fd{control::kLogFd};
+  u32 confinement = 0;
+
+  /// Per-subsystem roots that other folders own, made at boot or first use.
+  RefPtr<RefCounted> console;           ///< tty/
+  RefPtr<RefCounted> unix_namespace;    ///< net/: abstract names
+  RefPtr<RefCounted> pty_system;        ///< tty/
+  RefPtr<RefCounted> sysv_ipc;          ///< ipc/
+  RefPtr<FileSystem> anonymous_files;   ///< vfs/: pipes, sockets, ... live here
+};
+
+/// The kernel of this instance (pico backend).
+Kernel& kernel();
+
+/// One line into the instance's log; what is logged once per place says so itself.
+void log_line(std::string_view text);
+
+}  // namespace lxss

@@ -1,0 +1,86 @@
+#include "lxcore/sync/kernel_lock.h"
+
+#include "host/wait.h"
+#include "lxcore/kernel.h"
+
+namespace lxss {
+
+namespace {
+
+/// About a microsecond: longer than a hold is meant to last.
+constexpr int kSpins = 100;
+
+void wake(Task& task) {
+  if (task.waits_in_host) {
+    pico::interrupt(task);
+  } else {
+    host::wake_word(reinterpret_cast<const u32*>(&task.wait_word), 1);
+  }
+}
+
+}  // namespace
+
+KernelLock& kernel_lock() { return kernel().lock; }
+
+void KernelLock::lock() {
+  u32 self = static_cast<u32>(pico::current().host_thread);
+  u32 expected = 0;
+  if (word_.compare_exchange_strong(expected, self, std::memory_order_acquire)) [[likely]] return;
+  for (int i = 0; i < kSpins; ++i) {
+    __builtin_ia32_pause();
+    expected = 0;
+    if (word_.load(std::memory_order_relaxed) == 0 &&
+        word_.compare_exchange_weak(expected, self, std::memory_order_acquire)) {
+      return;
+    }
+  }
+  for (;;) {
+    u32 seen = word_.load(std::memory_order_relaxed);
+    if (seen == 0) {
+      // Others may sleep: who took the lock this way keeps the mark.
+      if (word_.compare_exchange_weak(seen, self | kWaiters, std::memory_order_acquire)) return;
+      continue;
+    }
+    if (!(seen & kWaiters) &&
+        !word_.compare_exchange_weak(seen, seen | kWaiters, std::memory_order_relaxed)) {
+      continue;
+    }
+    (void)host::wait_word(reinterpret_cast<const u32*>(&word_), seen | kWaiters, std::nullopt);
+  }
+}
+
+void KernelLock::unlock() {
+  Task* list = std::exchange(Task::current().tasks_to_wake, nullptr);
+  u32 old = word_.exchange(0, std::memory_order_release);
+  if (old & kWaiters) host::wake_word(reinterpret_cast<const u32*>(&word_), 1);
+  while (list) {
+    Task* task = list;
+    list = std::exchange(task->next_to_wake, nullptr);
+    task->wake_pending.store(false, std::memory_order_release);
+    wake(*task);
+    task->unref();
+  }
+}
+
+bool KernelLock::held_by_current() const { return owner() == pico::current().host_thread; }
+
+void Mutex::lock() {
+  u32 expected = 0;
+  if (word_.compare_exchange_strong(expected, 1, std::memory_order_acquire)) return;
+  for (int i = 0; i < kSpins; ++i) {
+    __builtin_ia32_pause();
+    expected = 0;
+    if (word_.compare_exchange_weak(expected, 1, std::memory_order_acquire)) return;
+  }
+  while (word_.exchange(2, std::memory_order_acquire) != 0) {
+    (void)host::wait_word(reinterpret_cast<const u32*>(&word_), 2, std::nullopt);
+  }
+}
+
+void Mutex::unlock() {
+  if (word_.exchange(0, std::memory_order_release) == 2) {
+    host::wake_word(reinterpret_cast<const u32*>(&word_), 1);
+  }
+}
+
+}  // namespace lxss

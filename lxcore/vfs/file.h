@@ -1,0 +1,143 @@
+// Open file descriptions (File) and descriptor tables.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "abi/linux/dirent.h"
+#include "lxcore/mm/user_memory.h"
+#include "lxcore/sync/wait_queue.h"
+#include "lxcore/vfs/dentry.h"
+
+namespace lxss {
+
+class Credentials;
+class Process;
+
+/// Receives directory entries; false when it takes no more.
+class DirectorySink {
+ public:
+  virtual ~DirectorySink() = default;
+  /// `next_offset` is the position behind this entry; `type` an abi::kDT_*.
+  virtual bool add(std::string_view name, u64 inode, u8 type, u64 next_offset) = 0;
+};
+
+/// Registers a waiter with the queues that a File's readiness depends on.
+class PollRegistration {
+ public:
+  virtual ~PollRegistration() = default;
+  /// Under the kernel lock.
+  virtual void on(WaitQueue& queue) = 0;
+};
+
+/// What the host maps for a mmap of a File.
+struct MapSource {
+  host::Fd fd = host::kNoFd;  ///< borrowed from the File; kNoFd maps anonymous memory
+};
+
+/// An open file description (man 2 open). Everything runs under the kernel lock; operations
+/// that may take long give it up themselves.
+class File : public RefCounted {
+ public:
+  File() = default;
+  ~File() override;
+
+  const Path& path() const { return path_; }
+  Inode& inode() const { return path_.inode(); }
+  bool has_inode() const { return path_.dentry && path_.dentry->inode(); }
+  abi::OpenFlags flags() const { return flags_; }
+  /// Changes status flags (F_SETFL): O_APPEND, O_NONBLOCK, O_DIRECT, O_NOATIME, O_ASYNC.
+  void set_status_flags(abi::OpenFlags flags) { flags_ = flags; }
+  bool readable() const { return (flags_.raw() & abi::kO_ACCMODE) != 1 && !is_path_only(); }
+  bool writable() const { return (flags_.raw() & abi::kO_ACCMODE) != 0 && !is_path_only(); }
+  bool nonblocking() const { return flags_.has(abi::OpenFlag::kO_NONBLOCK); }
+  bool is_path_only() const { return flags_.has(abi::OpenFlag::kO_PATH); }
+
+  /// Called once by the VFS before the File is seen by anyone.
+  void initialise(Path path, abi::OpenFlags flags);
+
+  /// True for files with a position; read and write get it, others get null.
+  virtual bool seekable() const { return false; }
+  /// Bytes transferred; 0 at the end. EAGAIN when it would block and `nonblocking`.
+  /// `offset` is read, not advanced.
+  virtual Result<usize> read(Task&, IoBuffer&, u64* /*offset*/) { return Errno::kEINVAL; }
+  virtual Result<usize> write(Task&, IoBuffer&, u64* /*offset*/) { return Errno::kEINVAL; }
+  /// The new position. The default knows SEEK_SET, SEEK_CUR, and SEEK_END by attributes().
+  virtual Result<u64> seek(i64 offset, i32 whence);
+  /// Lists from position `offset`.
+  virtual Result<> read_directory(Task&, u64 /*offset*/, DirectorySink&) {
+    return Errno::kENOTDIR;
+  }
+  /// What is ready now. With `registration`, also where to wait for changes.
+  virtual PollEvents poll(PollRegistration*);
+  /// For files whose readiness only the host knows: its descriptor, to be waited for there.
+  virtual host::Fd host_poll_fd() const { return host::kNoFd; }
+  virtual Result<u64> ioctl(Task&, u32 /*request*/, u64 /*argument*/) { return Errno::kENOTTY; }
+  virtual Result<MapSource> map() { return Errno::kENODEV; }
+  virtual Result<> sync(bool /*data_only*/) { return Errno::kEINVAL; }
+  virtual Result<> truncate(u64 /*size*/) { return Errno::kEINVAL; }
+  virtual Result<> allocate(i32 /*mode*/, u64 /*offset*/, u64 /*length*/) {
+    return Errno::kENODEV;
+  }
+  /// Each time a descriptor for it is closed; not only the last.
+  virtual void descriptor_closed(Process&) {}
+  /// Text lines for /proc/PID/fdinfo besides pos, flags and mnt_id.
+  virtual std::string fdinfo() { return {}; }
+  /// The path shown when there is no name in the tree: "pipe:[12]", "socket:[7]".
+  virtual std::string description() { return {}; }
+
+  /// Position of seekable files and directories; hold `position_lock` across its use.
+  u64 position = 0;
+  SleepLock position_lock;
+  // F_SETOWN, F_SETSIG; ipc/async.cc.
+  i32 owner = 0;  ///< pid, or -pgid
+  i32 owner_signal = 0;
+
+ private:
+  Path path_;
+  abi::OpenFlags flags_;
+};
+
+/// A descriptor table. Shared by threads (CLONE_FILES).
+class FdTable final : public RefCounted {
+ public:
+  static constexpr i32 kMaxDescriptors = 1 << 20;  ///< fs.nr_open
+
+  /// EBADF if there is none.
+  Result<RefPtr<File>> get(Fd fd) const;
+  /// As get(), but an O_PATH descriptor is EBADF too.
+  Result<RefPtr<File>> get_io(Fd fd) const;
+  /// The lowest free number not below `minimum`; EMFILE at `limit` (RLIMIT_NOFILE), EINVAL if
+  /// the minimum is not below it.
+  Result<Fd> install(RefPtr<File> file, bool close_on_exec, u64 limit, i32 minimum = 0);
+  /// Puts it at `fd`, closing what was there.
+  Result<> install_at(Fd fd, RefPtr<File> file, bool close_on_exec, u64 limit);
+  /// EBADF. The file is handed back, so that the caller releases it.
+  Result<RefPtr<File>> remove(Fd fd);
+  Result<bool> close_on_exec(Fd fd) const;
+  Result<> set_close_on_exec(Fd fd, bool on);
+  /// A copy for fork.
+  RefPtr<FdTable> duplicate() const;
+  void close_for_exec(Process& process);
+  /// The highest used number + 1.
+  i32 end() const { return static_cast<i32>(slots_.size()); }
+
+ private:
+  struct Slot {
+    RefPtr<File> file;
+    bool close_on_exec = false;
+  };
+  std::vector<Slot> slots_;
+  i32 lowest_free_ = 0;  ///< no free slot lies below
+};
+
+/// Root, working directory and umask (CLONE_FS).
+class FsContext final : public RefCounted {
+ public:
+  Path root;
+  Path working_directory;
+  u32 umask = 022;
+  RefPtr<FsContext> duplicate() const;
+};
+
+}  // namespace lxss

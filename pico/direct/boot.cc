@@ -1,0 +1,155 @@
+// From the host's exec to lxcore on a kernel stack in a clean address space.
+#include <elf.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <new>
+
+#include "host/linux/syscall.h"
+#include "lxcore/control/protocol.h"
+#include "lxcore/mm/heap.h"
+#include "pico/direct/direct.h"
+
+asm(R"(
+  .pushsection .text
+  .globl _start
+_start:
+  xor %ebp, %ebp
+  mov %rsp, %rdi
+  and $-16, %rsp
+  call lxss_boot
+  hlt
+  .popsection
+)");
+
+namespace lxss::pico::direct {
+
+using host::sys::call;
+
+namespace {
+
+[[noreturn]] void fail(const char* sentence) {
+  call(SYS_write, control::kLogFd, sentence, __builtin_strlen(sentence));
+  control::BootFailed message;
+  __builtin_strncpy(message.text, sentence, sizeof message.text - 1);
+  call(SYS_write, control::kControlFd, &message, sizeof message);
+  for (;;) call(SYS_exit_group, 1);
+}
+
+MachineInfo read_auxiliary_vector(const u64* stack) {
+  const u64* at = stack + 1 + stack[0] + 1;  // argc, argv, NULL
+  while (*at) ++at;                          // environment
+  MachineInfo machine;
+  for (++at; at[0] != AT_NULL; at += 2) {
+    switch (at[0]) {
+      case AT_SYSINFO_EHDR: machine.vdso = at[1]; break;
+      case AT_HWCAP: machine.hwcap = at[1]; break;
+      case AT_HWCAP2: machine.hwcap2 = at[1]; break;
+      case 51 /* AT_MINSIGSTKSZ */: machine.minimum_signal_stack = at[1]; break;
+    }
+  }
+  return machine;
+}
+
+void map_arena() {
+  i64 fd = call(SYS_memfd_create, "lxss-arena", MFD_CLOEXEC);
+  if (fd < 0 || call(SYS_ftruncate, fd, kArenaSize) < 0) fail("The host refuses a memory object for the kernel's arena.");
+  i64 at = call(SYS_mmap, kArenaBegin, kArenaSize, PROT_READ | PROT_WRITE,
+                MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, 0);
+  if (at != static_cast<i64>(kArenaBegin)) fail("The host has no room for the kernel's arena of 64 GiB of addresses.");
+  call(SYS_close, fd);
+}
+
+u64 parse_hex(const char*& at) {
+  u64 value = 0;
+  for (;; ++at) {
+    char c = *at;
+    if (c >= '0' && c <= '9') {
+      value = value * 16 + u64(c - '0');
+    } else if (c >= 'a' && c <= 'f') {
+      value = value * 16 + u64(c - 'a' + 10);
+    } else {
+      return value;
+    }
+  }
+}
+
+/// Unmaps what the host's exec made (stack, heap), so that the guest begins in an
+/// empty space. The kernel window and the vDSO with its data stay.
+void unmap_leftovers() {
+  i64 fd = call(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY, 0);
+  if (fd < 0) fail("/proc is not mounted on this host.");
+  char text[6000];
+  usize size = 0;
+  for (i64 got; (got = call(SYS_read, fd, text + size, sizeof text - 1 - size)) > 0;) {
+    size += static_cast<usize>(got);
+  }
+  call(SYS_close, fd);
+  text[size] = 0;
+  const char* at = text;
+  while (*at) {
+    u64 begin = parse_hex(at);
+    ++at;
+    u64 end = parse_hex(at);
+    const char* line_end = at;
+    while (*line_end && *line_end != '\n') ++line_end;
+    bool is_host_page = line_end[-1] == ']' && line_end[-2] != 'k' && line_end[-2] != 'p';
+    if (!is_host_page && is_user_range(begin, end - begin)) call(SYS_munmap, begin, end - begin);
+    at = *line_end ? line_end + 1 : line_end;
+  }
+}
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  call(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  call(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, nullptr);
+  rlimit no_core{};
+  call(SYS_prlimit64, 0, RLIMIT_CORE, &no_core, nullptr);
+}
+
+/// On kernel stack 0, in the first process.
+extern "C" [[noreturn]] void lxss_boot_on_kernel_stack() {
+  use_stack_slot(0);
+  unmap_leftovers();
+  upcall::boot();
+}
+
+}  // namespace
+
+extern "C" [[noreturn]] void lxss_boot(const u64* stack) {
+  raise_descriptor_limit();
+  map_arena();
+  BootInfo& info = *new (reinterpret_cast<void*>(kArenaBegin)) BootInfo;
+  info.machine = read_auxiliary_vector(stack);
+  info.monitor_process = static_cast<i32>(call(SYS_getpid));
+  info.log_fd = control::kLogFd;
+  heap::initialise(kArenaBegin + kPageSize, kArenaSize - kPageSize);
+
+  call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  call(SYS_prctl, PR_SET_NAME, "lxss-init", 0, 0, 0);
+  call(SYS_prctl, 0x59616d61 /* PR_SET_PTRACER */, ~u64{0}, 0, 0, 0);
+  u64 blocked = u64{1} << (kInterruptSignal - 1);
+  call(SYS_rt_sigprocmask, SIG_BLOCK, &blocked, nullptr, 8);
+  install_trap_handlers();
+
+  auto* thread = new Thread;
+  thread->host_process = thread->host_thread = info.monitor_process;
+  thread->in_kernel = 1;
+  thread->slots = new StackSlots;
+  if (!map_stack_slot(*thread->slots, 0)) fail("The host has no memory for a kernel stack.");
+  auto* header = reinterpret_cast<StackHeader*>(slot_top(0));
+  *header = {thread, nullptr};
+  asm volatile(
+      "mov %0, %%rsp\n\t"
+      "xor %%ebp, %%ebp\n\t"
+      "call lxss_boot_on_kernel_stack\n\t"
+      "hlt"
+      :
+      : "r"(slot_top(0)));
+  __builtin_unreachable();
+}
+
+}  // namespace lxss::pico::direct

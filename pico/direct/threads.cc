@@ -1,0 +1,245 @@
+// Pico threads and processes on a Linux host.
+//
+// All pico processes share one host descriptor table (CLONE_FILES) and are
+// children of the first process (CLONE_PARENT), which reaps them.
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <new>
+
+#include "host/linux/syscall.h"
+#include "pico/direct/direct.h"
+
+namespace lxss::pico {
+
+using host::sys::call;
+
+StackSlots::~StackSlots() {
+  for (Chunk* chunk : chunks) delete chunk;
+}
+
+namespace direct {
+namespace {
+
+u32& busy_word(StackSlots& slots, u32 slot) {
+  auto*& chunk = slots.chunks[slot / StackSlots::kChunk];
+  if (!chunk) chunk = new StackSlots::Chunk;
+  return chunk->busy[slot % StackSlots::kChunk];
+}
+
+/// A free slot with a mapped stack, marked busy.
+Result<u32> allocate_slot(StackSlots& slots) {
+  for (u32 slot = 0; slot < kMaxThreads; ++slot) {
+    u32 expected = 0;
+    if (!__atomic_compare_exchange_n(&busy_word(slots, slot), &expected, 1, false,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+      continue;
+    }
+    if (auto mapped = map_stack_slot(slots, slot); !mapped) {
+      __atomic_store_n(&busy_word(slots, slot), 0, __ATOMIC_RELEASE);
+      return Errno::kEAGAIN;
+    }
+    return slot;
+  }
+  return Errno::kEAGAIN;
+}
+
+u64 process_flags() {
+  u64 flags = CLONE_FILES | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
+  // The first process is the parent of all; its own children need no CLONE_PARENT.
+  if (current().host_process != boot_info().monitor_process) flags |= CLONE_PARENT;
+  return flags;
+}
+
+/// What every new host process does first.
+void adopt_by_monitor() {
+  call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  if (call(SYS_getppid) != boot_info().monitor_process) call(SYS_exit_group, 1);
+}
+
+/// First code on a new kernel stack. `frame` lies above on the same stack.
+extern "C" [[noreturn]] void lxss_thread_main(ucontext_t* frame) {
+  Thread& thread = current();
+  if (thread.host_process == 0) {
+    thread.host_process = thread.host_thread;
+    adopt_by_monitor();
+  }
+  use_stack_slot(thread.stack_slot);
+  upcall::task_started();
+  thread.in_kernel.store(0, std::memory_order_relaxed);
+  lxss_return_from_frame(frame);
+}
+
+i64 clone_to(u64 flags, ucontext_t* frame, i32* parent_tid, u32* child_tid, u64 tls) {
+  i64 result;
+  register u64 r10 asm("r10") = reinterpret_cast<u64>(child_tid);
+  register u64 r8 asm("r8") = tls;
+  register u64 r12 asm("r12") = reinterpret_cast<u64>(frame);
+  // The frame is 16-byte aligned; the call below pushes the 8 bytes that the ABI expects.
+  asm volatile(
+      "syscall\n\t"
+      "test %%rax, %%rax\n\t"
+      "jnz 1f\n\t"
+      "xor %%ebp, %%ebp\n\t"
+      "mov %%r12, %%rdi\n\t"
+      "call lxss_thread_main\n\t"
+      "hlt\n"
+      "1:"
+      : "=a"(result)
+      : "a"(SYS_clone), "D"(flags), "S"(frame), "d"(parent_tid), "r"(r10), "r"(r8), "r"(r12)
+      : "rcx", "r11", "memory");
+  return result;
+}
+
+/// Copies the caller's trap frame to the top of another kernel stack.
+ucontext_t* copy_frame(u32 slot) {
+  const ucontext_t& source = *stack_header().frame;
+  u64 top = slot_top(slot);
+  auto* fp_state = reinterpret_cast<const std::byte*>(source.uc_mcontext.fpregs);
+  usize fp_size = Context(const_cast<ucontext_t*>(&source)).fp_state().size();
+  u64 fp_at = (top - fp_size) & ~u64{63};
+  u64 frame_at = (fp_at - sizeof(ucontext_t)) & ~u64{15};
+  auto* frame = reinterpret_cast<ucontext_t*>(frame_at);
+  __builtin_memcpy(static_cast<void*>(frame), &source, sizeof(ucontext_t));
+  if (fp_size != 0) {
+    __builtin_memcpy(reinterpret_cast<void*>(fp_at), fp_state, fp_size);
+    frame->uc_mcontext.fpregs = reinterpret_cast<fpregset_t>(fp_at);
+  }
+  frame->uc_stack.ss_sp = reinterpret_cast<void*>(slot_begin(slot));
+  frame->uc_stack.ss_flags = 0;
+  frame->uc_stack.ss_size = kStackSize - kStackHeaderSize;
+  return frame;
+}
+
+}  // namespace
+
+Result<> map_stack_slot(StackSlots& slots, u32 slot) {
+  u32& busy = busy_word(slots, slot);
+  busy = 1;
+  auto& chunk = *slots.chunks[slot / StackSlots::kChunk];
+  u64 bit = u64{1} << (slot % StackSlots::kChunk);
+  if (__atomic_load_n(&chunk.mapped, __ATOMIC_ACQUIRE) & bit) return {};
+  u64 begin = slot_begin(slot);
+  TRY(host::sys::check_void(call(SYS_mmap, begin, kStackSize, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0)));
+  TRY(host::sys::check_void(call(SYS_mprotect, begin, kPageSize, PROT_NONE)));
+  __atomic_fetch_or(&chunk.mapped, bit, __ATOMIC_ACQ_REL);
+  return {};
+}
+
+}  // namespace direct
+
+using namespace direct;
+
+Result<> spawn(Thread& child, const SpawnOptions& options) {
+  Thread& parent = current();
+  child.slots = parent.slots;
+  child.stack_slot = TRY(allocate_slot(*parent.slots));
+  u32& busy = busy_word(*child.slots, child.stack_slot);
+  ucontext_t* frame = copy_frame(child.stack_slot);
+  auto& header = *reinterpret_cast<StackHeader*>(slot_top(child.stack_slot));
+  header = {&child, frame};
+  frame->uc_mcontext.gregs[REG_RAX] = 0;
+  if (options.stack_pointer) {
+    frame->uc_mcontext.gregs[REG_RSP] = static_cast<greg_t>(options.stack_pointer);
+  }
+  u64 flags = CLONE_VM | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+  if (options.same_process) {
+    flags |= CLONE_FILES | CLONE_THREAD | CLONE_SIGHAND | CLONE_FS | CLONE_SYSVSEM;
+    child.host_process = parent.host_process;
+  } else {
+    flags |= process_flags();
+    child.host_process = 0;
+  }
+  if (options.set_tls) flags |= CLONE_SETTLS;
+  child.in_kernel.store(1, std::memory_order_relaxed);
+  i64 result = clone_to(flags, frame, &child.host_thread, &busy, options.tls);
+  if (result < 0) {
+    __atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
+    return Errno::kEAGAIN;
+  }
+  return {};
+}
+
+Result<bool> fork(Thread& child, StackSlots& child_slots) {
+  Thread& parent = current();
+  child.slots = &child_slots;
+  child.stack_slot = parent.stack_slot;
+  for (u32 i = 0; i < StackSlots::kChunks; ++i) {
+    if (!parent.slots->chunks[i]) continue;
+    child_slots.chunks[i] = new StackSlots::Chunk;
+    child_slots.chunks[i]->mapped =
+        __atomic_load_n(&parent.slots->chunks[i]->mapped, __ATOMIC_ACQUIRE);
+  }
+  u32& busy = busy_word(child_slots, child.stack_slot);
+  busy = 1;
+  child.in_kernel.store(1, std::memory_order_relaxed);
+  u64 flags = process_flags();
+  i64 result = call(SYS_clone, flags, nullptr, &child.host_thread, &busy, 0);
+  if (result < 0) return Errno::kEAGAIN;
+  if (result > 0) return true;
+  stack_header().thread = &child;
+  child.host_process = child.host_thread;
+  adopt_by_monitor();
+  return false;
+}
+
+Result<> leave_shared_memory(StackSlots& slots) {
+  Thread& thread = current();
+  StackSlots& old_slots = *thread.slots;
+  for (u32 i = 0; i < StackSlots::kChunks; ++i) {
+    if (!old_slots.chunks[i]) continue;
+    slots.chunks[i] = new StackSlots::Chunk;
+    slots.chunks[i]->mapped = __atomic_load_n(&old_slots.chunks[i]->mapped, __ATOMIC_ACQUIRE);
+  }
+  u32& busy = busy_word(slots, thread.stack_slot);
+  busy = 1;
+  i64 result = call(SYS_clone, process_flags(), nullptr, &thread.host_thread, &busy, 0);
+  if (result < 0) return Errno::kEAGAIN;
+  if (result > 0) exit_process();
+  thread.host_process = thread.host_thread;
+  thread.slots = &slots;
+  adopt_by_monitor();
+  return {};
+}
+
+void enter_guest(void (*run)()) {
+  ucontext_t frame{};
+  frame.uc_flags = 6;  // UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS
+  constexpr u64 kUserCodeSegment = 0x33, kUserStackSegment = 0x2b;
+  frame.uc_mcontext.gregs[REG_CSGSFS] =
+      static_cast<greg_t>(kUserCodeSegment | kUserStackSegment << 48);
+  StackHeader& header = stack_header();
+  u64 slot = slot_begin(header.thread->stack_slot);
+  frame.uc_stack.ss_sp = reinterpret_cast<void*>(slot);
+  frame.uc_stack.ss_size = kStackSize - kStackHeaderSize;
+  header.frame = &frame;
+  run();
+  stack_header().thread->in_kernel.store(0, std::memory_order_relaxed);
+  lxss_return_from_frame(&frame);
+}
+
+void exit_thread() {
+  for (;;) call(SYS_exit, 0);
+}
+
+void exit_process() {
+  for (;;) call(SYS_exit_group, 0);
+}
+
+void destroy(i32 host_process) { call(SYS_tgkill, host_process, host_process, SIGKILL); }
+
+bool reap(Death& death) {
+  siginfo_t info{};
+  constexpr int kAnyThread = 0x40000000;  // __WALL
+  if (call(SYS_waitid, P_ALL, 0, &info, WEXITED | WNOHANG | kAnyThread, nullptr) < 0) return false;
+  if (info.si_pid == 0) return false;
+  death = {info.si_pid, info.si_code != CLD_EXITED, info.si_status};
+  return true;
+}
+
+void set_host_name(const char* name) { call(SYS_prctl, PR_SET_NAME, name, 0, 0, 0); }
+
+}  // namespace lxss::pico

@@ -1,0 +1,40 @@
+// The address space that lxcore and its guests share (47 bits, x86-64).
+//
+//   0x0000_0001_0000 .. 0x6c00_0000_0000   guest
+//   0x6c00_0000_0000 .. 0x7000_0000_0000   kernel window: stacks, arena, image
+//   0x7000_0000_0000 .. 0x7fff_ffff_f000   guest
+#pragma once
+
+#include "base/types.h"
+
+namespace lxss::pico {
+
+inline constexpr u64 kUserBegin = 0x1'0000;
+inline constexpr u64 kUserEnd = 0x7fff'ffff'f000;
+inline constexpr u64 kWindowBegin = 0x6c00'0000'0000;
+inline constexpr u64 kWindowEnd = 0x7000'0000'0000;
+
+/// Kernel stacks of one address space: kMaxThreads slots of kStackSize. The lowest
+/// page of a slot is a guard, the last kStackHeaderSize bytes hold its StackHeader.
+inline constexpr u64 kStackArea = 0x6c00'0000'0000;
+inline constexpr u64 kStackSize = 128 * 1024;
+inline constexpr u64 kStackHeaderSize = 64;
+inline constexpr u32 kMaxThreads = 4096;
+
+/// Private memory of one address space for exec's copies; one exec at a time.
+inline constexpr u64 kScratchArea = 0x6c80'0000'0000;
+
+/// The arena: shared by all pico processes of an instance.
+inline constexpr u64 kArenaBegin = 0x6d00'0000'0000;
+inline constexpr u64 kArenaSize = u64{64} << 30;
+
+inline constexpr u64 kImageBegin = 0x6f00'0000'0000;
+
+/// True if [address, address + size) is all guest space (it need not be mapped).
+constexpr bool is_user_range(u64 address, u64 size) {
+  u64 end = address + size;
+  if (end < address || end > kUserEnd) return false;
+  return end <= kWindowBegin || address >= kWindowEnd;
+}
+
+}  // namespace lxss::pico

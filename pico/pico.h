@@ -1,0 +1,162 @@
+// The wall to the CPU: address spaces, threads and their traps.
+//
+// A backend makes pico processes and delivers what happens in them to lxcore
+// through the upcalls at the end of this file. It owns nothing of Linux's
+// semantics. One assumption holds for every backend: a guest thread's kernel
+// code runs on that thread's own host thread, and may block there.
+#pragma once
+
+#include <atomic>
+#include <span>
+
+#include "abi/linux/signal.h"
+#include "base/result.h"
+#include "host/fd.h"
+#include "pico/layout.h"
+
+namespace lxss::pico {
+
+/// Kernel stacks in use in one address space. Part of lxcore's AddressSpace.
+struct StackSlots {
+  static constexpr u32 kChunk = 64;
+  static constexpr u32 kChunks = kMaxThreads / kChunk;
+  struct Chunk {
+    u32 busy[kChunk] = {};  ///< cleared by the host when the thread is gone
+    u64 mapped = 0;
+  };
+  Chunk* chunks[kChunks] = {};
+
+  StackSlots() = default;
+  StackSlots(const StackSlots&) = delete;
+  StackSlots& operator=(const StackSlots&) = delete;
+  ~StackSlots();
+};
+
+/// The backend's part of a guest thread. Part of lxcore's Task, in the arena.
+struct Thread {
+  i32 host_process = 0;
+  i32 host_thread = 0;
+  u32 stack_slot = 0;
+  StackSlots* slots = nullptr;
+  /// The futex that the thread sleeps on while blocked in lxcore.
+  std::atomic<u32> wait_word{0};
+  /// Nonzero while the thread executes lxcore.
+  std::atomic<u32> in_kernel{0};
+  /// The system call being served, for diagnosis; -1 for none.
+  i64 system_call = -1;
+};
+
+/// The guest's registers as the trap left them; edited in place.
+class Context {
+ public:
+  explicit Context(void* host_frame) : frame_(host_frame) {}
+  abi::SigContext& registers();
+  /// The extended FP state in the layout of a Linux signal frame; empty if the
+  /// state is the initial one.
+  std::span<std::byte> fp_state();
+  /// Replaces the FP state by a validated copy of the same layout.
+  void load_fp_state(std::span<const std::byte> state);
+  /// The state that exec gives a program: registers zero, FP initial, no TLS.
+  void reset(u64 instruction_pointer, u64 stack_pointer);
+
+ private:
+  void* frame_;
+};
+
+/// The calling thread, from its kernel stack.
+Thread& current();
+/// The first process's own thread record, once lxcore has made one.
+void become(Thread& thread);
+/// The context of the calling thread's trap.
+Context context();
+
+struct SpawnOptions {
+  bool same_process = true;  ///< a thread; otherwise a process that shares memory (vfork)
+  u64 stack_pointer = 0;     ///< 0: the parent's
+  bool set_tls = false;
+  u64 tls = 0;
+};
+/// Starts `child` with a copy of the caller's context (result register 0) in the caller's
+/// address space, or fails with EAGAIN. The child begins in task_started().
+Result<> spawn(Thread& child, const SpawnOptions& options);
+
+/// Copies the address space. Returns true in the parent, false in the child, which goes on
+/// on its copy of the kernel stack with `child` as its current(). Locks must not be held.
+Result<bool> fork(Thread& child, StackSlots& child_slots);
+
+/// For exec in a process that shares memory: the caller goes on in a fresh host process on
+/// a private copy. `slots` are the new address space's.
+Result<> leave_shared_memory(StackSlots& slots);
+
+/// Enters the guest from kernel code that no trap began. `run` is called with a
+/// context() that it fills, and returns when the guest is to run.
+[[noreturn]] void enter_guest(void (*run)());
+
+/// The calling thread ends; the host process with its last thread.
+[[noreturn]] void exit_thread();
+/// The host process of the caller ends at once with all its threads.
+[[noreturn]] void exit_process();
+
+/// Makes a thread that runs guest code, or that is in an interruptible host call, trap.
+void interrupt(const Thread& thread);
+/// Confines the instance for good: files reachable only below `directories`, no host process,
+/// no new privileges, only the host calls that lxcore makes. control::Confinement bits.
+struct Confinement {
+  u32 bits = 0;
+  const char* failure = nullptr;  ///< one sentence if the host cannot
+};
+Confinement confine(std::span<const host::Fd> directories);
+
+/// A pico process that has ended on the host.
+struct Death {
+  i32 host_process = 0;
+  bool killed = false;  ///< by a signal of the host
+  i32 status = 0;       ///< exit code or signal
+};
+/// Reaps one, without blocking. Only the first process.
+bool reap(Death& death);
+
+/// Ends a host process at once (a broken instance is being stopped).
+void destroy(i32 host_process);
+
+void set_fs_base(u64 address);
+u64 fs_base();
+void set_gs_base(u64 address);
+u64 gs_base();
+/// Names the calling thread in the host's process list; at most 15 bytes.
+void set_host_name(const char* name);
+
+/// Copies between kernel and guest memory of the current address space. The number of bytes
+/// left uncopied when an address could not be accessed, 0 if all went well. The caller has
+/// checked that guest addresses are in guest space.
+usize copy_user(void* to, const void* from, usize size);
+/// Atomic compare-and-exchange on an aligned word of guest memory: the old value, or EFAULT.
+Result<u32> compare_exchange_user(u64 address, u32 expected, u32 desired);
+
+/// What the host tells a program about the machine (auxiliary vector).
+struct MachineInfo {
+  u64 vdso = 0;
+  u64 hwcap = 0, hwcap2 = 0;
+  u64 minimum_signal_stack = 2048;
+};
+const MachineInfo& machine();
+
+enum class TrapKind : u8 { kSystemCall, kFault, kInterrupt };
+struct Trap {
+  TrapKind kind;
+  i64 system_call = -1;  ///< -1: not this machine's ABI
+  abi::SigInfo fault{};  ///< for kFault, as a Linux program would receive it
+};
+
+}  // namespace lxss::pico
+
+namespace lxss::upcall {
+
+/// A guest thread trapped. Returns when it is to go on with context().
+void trap(const pico::Trap& trap);
+/// The first process runs on its kernel stack: lxcore starts the instance. Never returns.
+[[noreturn]] void boot();
+/// First code of a spawned thread; returns when it is to enter the guest.
+void task_started();
+
+}  // namespace lxss::upcall
