@@ -40,8 +40,8 @@ struct MachineMemory {
 
 /// The host's descriptions of the machine, open. lxcore keeps one in the arena.
 struct MachineFiles {
-  static constexpr usize kCount = 6;
-  Fd fds[kCount] = {kNoFd, kNoFd, kNoFd, kNoFd, kNoFd, kNoFd};
+  static constexpr usize kCount = 10;
+  Fd fds[kCount] = {kNoFd, kNoFd, kNoFd, kNoFd, kNoFd, kNoFd, kNoFd, kNoFd, kNoFd, kNoFd};
 };
 /// Where the instance keeps them; defined by lxcore.
 MachineFiles& machine_files();
@@ -52,7 +52,8 @@ void open_machine_files();
 /// Memory of the machine, read from the host.
 MachineMemory machine_memory();
 /// One of the host's own descriptions of the machine: "cpuinfo", "stat", "loadavg",
-/// "meminfo", "vmstat", "diskstats". Returns bytes read at `offset`; ENOENT for any other, and
+/// "meminfo", "vmstat", "diskstats", and of its network: "net/dev", "net/route", "net/if_inet6",
+/// "net/ipv6_route". Returns bytes read at `offset`; ENOENT for any other, and
 /// for what the host does not have.
 Result<usize> machine_text(const char* name, u64 offset, std::span<char> buffer);
 

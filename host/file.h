@@ -34,7 +34,7 @@ Result<> remove_directory(Fd directory, std::string_view name);
 Result<> link(Fd old_directory, std::string_view old_name, Fd new_directory,
               std::string_view new_name);
 /// Gives an open file (of create_unnamed) a name. ENOENT where the host does not let an
-/// unprivileged user do this (Linux before 6.10).
+/// unprivileged user do this (Linux before 6.10 without /proc), and for a removed file.
 Result<> link_open_file(Fd file, Fd directory, std::string_view name);
 
 enum class RenameMode : u32 { kReplace = 0, kNoReplace = 1, kExchange = 2 };
@@ -47,10 +47,17 @@ Result<usize> read_symlink(Fd directory, std::string_view name, std::span<char> 
 Result<abi::Stat> status(Fd fd);
 Result<abi::Stat> status_at(Fd directory, std::string_view name);
 Result<abi::Statfs> filesystem_status(Fd fd);
+/// The absolute path of an open directory as the host's user knows it: its size. ENOENT where
+/// the host does not tell.
+Result<usize> path_of(Fd directory, std::span<char> buffer);
 Result<> set_mode(Fd fd, u32 host_mode);
 Result<> set_owner(Fd fd, u32 uid, u32 gid);
 /// tv_nsec may be abi::kUTIME_NOW or kUTIME_OMIT.
 Result<> set_times(Fd fd, const abi::Timespec& access, const abi::Timespec& modification);
+Result<> set_times_at(Fd directory, std::string_view name, const abi::Timespec& access,
+                      const abi::Timespec& modification);
+/// Also where the file itself may not be opened; EOPNOTSUPP for a symbolic link.
+Result<> set_mode_at(Fd directory, std::string_view name, u32 host_mode);
 
 /// A piece of memory for scattered input and output. Guest addresses are allowed:
 /// the host answers EFAULT for those that are not accessible.
@@ -60,6 +67,8 @@ struct Buffer {
 };
 Result<usize> read_at(Fd fd, std::span<const Buffer> buffers, u64 offset);
 Result<usize> write_at(Fd fd, std::span<const Buffer> buffers, u64 offset);
+/// Writes at the end, wherever that is when the host gets to it.
+Result<usize> append(Fd fd, std::span<const Buffer> buffers);
 /// Moves bytes between files inside the host. EXDEV, EINVAL or ENOTSUP where it cannot: copy then.
 Result<usize> copy_range(Fd from, u64 from_offset, Fd to, u64 to_offset, usize count);
 Result<> set_size(Fd fd, u64 size);
@@ -78,6 +87,9 @@ Result<> seek_directory(Fd directory, u64 offset);
 
 /// Extended attributes; `name` with its namespace, ended by a NUL.
 Result<usize> get_attribute(Fd fd, const char* name, std::span<std::byte> value);
+/// Of a file that is not open; `attribute` ended by a NUL.
+Result<usize> get_attribute_at(Fd directory, std::string_view name, const char* attribute,
+                               std::span<std::byte> value);
 Result<> set_attribute(Fd fd, const char* name, std::span<const std::byte> value, i32 flags);
 Result<> remove_attribute(Fd fd, const char* name);
 Result<usize> list_attributes(Fd fd, std::span<char> names);
@@ -90,6 +102,9 @@ Result<> lock_exclusively(Fd fd);
 /// the kernel lock, until done or interrupted (EINTR).
 Result<usize> read_stream(Fd fd, std::span<const Buffer> buffers);
 Result<usize> write_stream(Fd fd, std::span<const Buffer> buffers);
+/// Moves the position that read_stream and write_stream use, which the launcher's other programs
+/// may share: the new one. `whence` is any of man 2 lseek; ESPIPE for what has no position.
+Result<u64> seek_stream(Fd fd, i64 offset, i32 whence);
 /// Device control that the stream's owner understands: TCGETS, TIOCGWINSZ, FIONREAD, TIOCOUTQ
 /// with the address of the result; ENOTTY for any other.
 Result<u64> control(Fd fd, u32 request, u64 argument);

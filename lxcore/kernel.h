@@ -4,13 +4,21 @@
 #include <map>
 #include <string>
 
+#include "abi/linux/syscall_numbers.h"
 #include "host/clock.h"
 #include "lxcore/control/protocol.h"
 #include "lxcore/sync/kernel_lock.h"
 #include "lxcore/task/process.h"
 #include "lxcore/time/timer.h"
+#include "lxcore/vfs/locks.h"
 
 namespace lxss {
+
+/// What uname and /proc/version report.
+inline constexpr const char kKernelRelease[] = "5.15.0-lxss";
+inline constexpr const char kKernelVersion[] = "#1 SMP Lxss 0.1";
+
+class Launch;
 
 class Kernel {
  public:
@@ -41,6 +49,9 @@ class Kernel {
   u64 next_device_minor = 1;
   u32 next_mount_id = 1;
   u64 next_anonymous_inode = 1;
+  RefPtr<FileSystem> memory_files;      ///< fs/tmpfs: memfd_create's
+  List<FileLocks> file_locks;
+  u32 last_move_cookie = 0;  ///< of inotify's pairs of events
 
   TimerQueue timers;
   host::MachineFiles machine_files;
@@ -50,6 +61,9 @@ class Kernel {
   u64 boot_time_ns = 0;  ///< of the boot clock
   host::Fd log = host::Fd{control::kLogFd};
   u32 confinement = 0;
+  std::array<bool, abi::kSyscallCount> missing_calls_logged{};
+
+  List<Launch> launches;  ///< control/: the launchers' sessions; each holds a reference
 
   /// Per-subsystem roots that other folders own, made at boot or first use.
   RefPtr<RefCounted> console;           ///< tty/
@@ -61,6 +75,9 @@ class Kernel {
 
 /// The kernel of this instance (pico backend).
 Kernel& kernel();
+
+/// Makes the monitor look at the timers again: an earlier deadline was armed.
+void wake_monitor();
 
 /// One line into the instance's log; what is logged once per place says so itself.
 void log_line(std::string_view text);

@@ -21,8 +21,10 @@ inline constexpr u64 kStackSize = 128 * 1024;
 inline constexpr u64 kStackHeaderSize = 64;
 inline constexpr u32 kMaxThreads = 4096;
 
-/// Private memory of one address space for exec's copies; one exec at a time.
+/// Private memory for exec's copies: a piece of kScratchSize for each stack slot.
 inline constexpr u64 kScratchArea = 0x6c80'0000'0000;
+inline constexpr u64 kScratchSize = u64{128} << 20;
+static_assert(kScratchArea + kMaxThreads * kScratchSize <= 0x6d00'0000'0000);
 
 /// The arena: shared by all pico processes of an instance.
 inline constexpr u64 kArenaBegin = 0x6d00'0000'0000;

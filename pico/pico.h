@@ -17,12 +17,15 @@
 namespace lxss::pico {
 
 /// Kernel stacks in use in one address space. Part of lxcore's AddressSpace.
+struct Thread;
+
 struct StackSlots {
   static constexpr u32 kChunk = 64;
   static constexpr u32 kChunks = kMaxThreads / kChunk;
   struct Chunk {
     u32 busy[kChunk] = {};  ///< cleared by the host when the thread is gone
     u64 mapped = 0;
+    Thread* occupants[kChunk] = {};  ///< the last thread on each slot, perhaps gone
   };
   Chunk* chunks[kChunks] = {};
 
@@ -38,10 +41,16 @@ struct Thread {
   i32 host_thread = 0;
   u32 stack_slot = 0;
   StackSlots* slots = nullptr;
+  /// Who had this thread's stack before and is gone for good; set by spawn(), for the caller.
+  Thread* replaced = nullptr;
   /// The futex that the thread sleeps on while blocked in lxcore.
   std::atomic<u32> wait_word{0};
-  /// Nonzero while the thread executes lxcore.
-  std::atomic<u32> in_kernel{0};
+  enum State : u32 {
+    kInGuest = 0,
+    kInKernel = 1,
+    kBlockedInHost = 2,  ///< in an interruptible host call; holds no lock
+  };
+  std::atomic<u32> in_kernel{kInGuest};
   /// The system call being served, for diagnosis; -1 for none.
   i64 system_call = -1;
 };
@@ -85,8 +94,9 @@ Result<> spawn(Thread& child, const SpawnOptions& options);
 Result<bool> fork(Thread& child, StackSlots& child_slots);
 
 /// For exec in a process that shares memory: the caller goes on in a fresh host process on
-/// a private copy. `slots` are the new address space's.
-Result<> leave_shared_memory(StackSlots& slots);
+/// a private copy. `slots` are the new address space's. What lies at [scratch, scratch + size)
+/// moves along: it goes from the shared memory.
+Result<> leave_shared_memory(StackSlots& slots, u64 scratch, u64 size);
 
 /// Enters the guest from kernel code that no trap began. `run` is called with a
 /// context() that it fills, and returns when the guest is to run.
@@ -115,6 +125,8 @@ struct Death {
 };
 /// Reaps one, without blocking. Only the first process.
 bool reap(Death& death);
+/// Becomes readable when there may be something to reap; made before confine(). Read it empty.
+Result<host::UniqueFd> death_events();
 
 /// Ends a host process at once (a broken instance is being stopped).
 void destroy(i32 host_process);
@@ -138,6 +150,13 @@ struct MachineInfo {
   u64 vdso = 0;
   u64 hwcap = 0, hwcap2 = 0;
   u64 minimum_signal_stack = 2048;
+  /// Guest space that the host gave every process: the vDSO and its data pages.
+  struct Pages {
+    u64 begin = 0, end = 0;
+    bool vdso = false;
+  };
+  static constexpr usize kMaxPages = 6;
+  Pages pages[kMaxPages] = {};
 };
 const MachineInfo& machine();
 

@@ -18,9 +18,10 @@ using sys::check_void;
 namespace {
 
 constexpr std::string_view kProc = "/proc/";
-constexpr char kMachinePaths[MachineFiles::kCount][16] = {"/proc/cpuinfo", "/proc/stat",
-                                                          "/proc/loadavg", "/proc/meminfo",
-                                                          "/proc/vmstat",  "/proc/diskstats"};
+constexpr char kMachinePaths[MachineFiles::kCount][24] = {
+    "/proc/cpuinfo", "/proc/stat",      "/proc/loadavg", "/proc/meminfo",
+    "/proc/vmstat",  "/proc/diskstats", "/proc/net/dev", "/proc/net/route",
+    "/proc/net/if_inet6", "/proc/net/ipv6_route"};
 
 u64 nanoseconds(const abi::Timespec& time) {
   return static_cast<u64>(time.tv_sec) * abi::kNSEC_PER_SEC + static_cast<u64>(time.tv_nsec);

@@ -1,10 +1,12 @@
 // The guest part of an address space: its areas, and the calls that change them.
 //
-// The host does the mapping; this keeps what Linux must know of it. Guarded by
-// `mutex`, which is taken before the kernel lock if both are needed. Operations
-// act on the calling task's own address space.
+// The host does the mapping and chooses addresses as Linux does; this keeps what
+// Linux must know of it. Guarded by `mutex`, which is taken before the kernel
+// lock. The operations act on the calling task's own address space, take the
+// mutex themselves, and are called without the kernel lock.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <string>
 #include <vector>
@@ -40,6 +42,8 @@ class AddressSpace final : public RefCounted {
   std::map<u64, Area> areas;  ///< by begin; disjoint
   pico::StackSlots stacks;
 
+  u32 task_count = 0;  ///< tasks that live here; guarded by the kernel lock
+
   // As set up by exec.
   u64 code_begin = 0, code_end = 0, data_begin = 0, data_end = 0;
   u64 brk_begin = 0, brk_end = 0;
@@ -49,30 +53,46 @@ class AddressSpace final : public RefCounted {
   std::vector<u64> auxv;
   Path executable;
 
-  /// man 2 mmap, after the file's checks. `file` null: anonymous.
+  /// man 2 mmap, after the file's checks. `file` null: anonymous memory.
   Result<u64> map(u64 hint, u64 length, abi::ProtFlags protection, abi::MapFlags flags,
                   RefPtr<File> file, u64 offset, const char* name = "");
   Result<> unmap(u64 begin, u64 length);
   Result<> protect(u64 begin, u64 length, abi::ProtFlags protection);
   Result<u64> remap(u64 old_begin, u64 old_length, u64 new_length, abi::MremapFlags flags,
                     u64 new_begin);
-  Result<u64> set_break(u64 end);
+  /// The program break; unchanged if it cannot be moved to `end`.
+  u64 set_break(u64 end);
   Result<> advise(u64 begin, u64 length, i32 advice);
-  /// Everything in guest space goes (exec); the host's vDSO is kept.
+  /// mlock and munlock: kept as a mark; the host locks what it allows.
+  Result<> set_locked(u64 begin, u64 length, bool locked);
+  /// True if every page of the range is in some area.
+  bool is_mapped(u64 begin, u64 length) const;
+
+  /// Guest space becomes empty (exec); the host's vDSO is kept.
   void clear();
-  /// Copies the description for fork.
+  /// Takes over the description of a parent whose memory the host has copied. The parent's
+  /// mutex is held by the caller.
   void copy_areas(const AddressSpace& parent);
-  /// The area that contains `address`, or null.
+  /// The area that contains `address`, or null. The mutex is held by the caller.
   const Area* find(u64 address) const;
   /// Bytes mapped in all.
-  u64 total_size() const;
+  u64 total_size() const { return total_size_.load(std::memory_order_relaxed); }
 
  private:
-  Result<u64> choose_address(u64 hint, u64 length, bool low) const;
-  bool is_free(u64 begin, u64 length) const;
+  class Change;
+  using Iterator = std::map<u64, Area>::iterator;
+
   void insert(Area area);
-  void forget(u64 begin, u64 end, std::vector<RefPtr<File>>& released);
+  /// Removes what is known of [begin, end); areas that reach beyond are cut.
+  void forget(u64 begin, u64 end);
   void split_at(u64 address);
+  template <typename Update>
+  void update(u64 begin, u64 end, Update change);
+  Iterator first_behind(u64 address);
+  void try_merge(Iterator at);
+
+  std::atomic<u64> total_size_{0};
+  std::vector<RefPtr<File>> released_;  ///< dropped under the kernel lock after a change
 };
 
 }  // namespace lxss

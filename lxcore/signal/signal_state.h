@@ -56,6 +56,15 @@ abi::SigInfo kernel_info(i32 signal);
 void send(Task& task, const abi::SigInfo& info);
 void send(Process& process, const abi::SigInfo& info);
 void send(ProcessGroup& group, const abi::SigInfo& info);
+/// As send() to a process; false if a real-time signal found the queue full.
+bool send_queued(Process& process, const abi::SigInfo& info);
+/// Ends a process with a wait status, as exit_group or a fatal signal does: every thread
+/// leaves at its next safe point.
+void end_process(Process& process, i32 status);
+/// Ends one thread likewise.
+void end_task(Task& task);
+/// Tells the parent of a change of `process`: wakes its waits and sends `info` (signo 0: none).
+void notify_parent(Process& process, const abi::SigInfo& info);
 /// A synchronous fault: delivered even if blocked or ignored (it then kills).
 void force(Task& task, const abi::SigInfo& info);
 
@@ -68,8 +77,18 @@ abi::SigInfo take(Task& task, abi::SigSet wanted);
 /// True if the task must leave what it blocks in: a deliverable signal, exit, or stop.
 bool interrupted(const Task& task);
 
-/// Sets the mask and acts on what it uncovers.
+/// True if the task is to end: the only thing that leaves a killable wait.
+bool killed(const Task& task);
+
 void set_mask(Task& task, abi::SigSet mask);
+
+/// The last thing of every trap: ends or stops the task, delivers signals by building their
+/// frames on the guest's stack, and resolves restarts. `call` is the system call that was
+/// served, -1 for none. Returns when the task is to run guest code.
+void before_return_to_guest(i64 call);
+
+/// Undoes a frame (rt_sigreturn); the value for the result register.
+i64 return_from_frame();
 
 }  // namespace signals
 }  // namespace lxss

@@ -22,22 +22,39 @@ void TaskWaitEntry::notify(PollEvents) {
   if (task_->sleeping) wake_task(*task_);
 }
 
-Result<> sleep(Task& task, host::Deadline deadline) {
-  if (signals::interrupted(task)) return Errno::kERESTARTSYS;
+namespace {
+
+/// False at the deadline.
+bool block(Task& task, host::Deadline deadline) {
   task.woken = false;
   task.sleeping = true;
   u32 seen = task.wait_word.load(std::memory_order_acquire);
-  Result<> result;
   while (!task.woken) {
     kernel_lock().unlock();
-    result = host::wait_word(reinterpret_cast<const u32*>(&task.wait_word), seen, deadline);
+    Result<> result =
+        host::wait_word(reinterpret_cast<const u32*>(&task.wait_word), seen, deadline);
     kernel_lock().lock();
     if (result.is(Errno::kETIMEDOUT)) break;
     seen = task.wait_word.load(std::memory_order_acquire);
   }
   task.sleeping = false;
-  if (task.woken) return signals::interrupted(task) ? Result<>(Errno::kERESTARTSYS) : Result<>();
-  return Errno::kETIMEDOUT;
+  return task.woken;
+}
+
+}  // namespace
+
+Result<> sleep(Task& task, host::Deadline deadline) {
+  if (signals::interrupted(task)) return Errno::kERESTARTSYS;
+  if (!block(task, deadline)) return Errno::kETIMEDOUT;
+  if (signals::interrupted(task)) return Errno::kERESTARTSYS;
+  return {};
+}
+
+Result<> sleep_killable(Task& task) {
+  if (signals::killed(task)) return Errno::kEINTR;
+  block(task, std::nullopt);
+  if (signals::killed(task)) return Errno::kEINTR;
+  return {};
 }
 
 Result<usize> sleep_on_host(Task& task, std::span<abi::PollFd> host_fds, host::Deadline deadline) {

@@ -55,6 +55,8 @@ class WaitQueue {
 /// queued its entries; the kernel lock is dropped meanwhile. ERESTARTSYS if a signal (or
 /// exit, or stop) wants the task, ETIMEDOUT at the deadline.
 Result<> sleep(Task& task, host::Deadline deadline);
+/// As sleep(), but only the task's end interrupts it (EINTR).
+Result<> sleep_killable(Task& task);
 
 /// As sleep(), and also ends when one of `host_fds` is ready: the number ready.
 Result<usize> sleep_on_host(Task& task, std::span<abi::PollFd> host_fds, host::Deadline deadline);

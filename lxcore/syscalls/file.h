@@ -1,8 +1,75 @@
-// System calls of the group "file".
+// System calls of the group "file": descriptors and what is read and written through them.
 #pragma once
 
+#include "abi/linux/mman.h"
+#include "abi/linux/uio.h"
 #include "lxcore/syscalls/arguments.h"
 
 namespace lxss::sys {
+
+using Bytes = UserOut<std::byte>;
+using ConstBytes = UserIn<std::byte>;
+using IoVectors = UserIn<abi::IoVec>;
+
+// open.cc
+Result<Fd> open(Task& task, UserString path, abi::OpenFlags flags, u32 mode);
+Result<Fd> openat(Task& task, Fd directory, UserString path, abi::OpenFlags flags, u32 mode);
+Result<Fd> openat2(Task& task, Fd directory, UserString path, UserIn<abi::OpenHow> how,
+                   usize size);
+Result<Fd> creat(Task& task, UserString path, u32 mode);
+Result<Fd> memfd_create(Task& task, UserString name, abi::MemfdFlags flags);
+Result<> close(Task& task, Fd fd);
+Result<> close_range(Task& task, u32 first, u32 last, abi::CloseRangeFlags flags);
+
+// file_io.cc
+Result<usize> read(Task& task, Fd fd, Bytes buffer, usize size);
+Result<usize> write(Task& task, Fd fd, ConstBytes buffer, usize size);
+Result<usize> readv(Task& task, Fd fd, IoVectors vectors, usize count);
+Result<usize> writev(Task& task, Fd fd, IoVectors vectors, usize count);
+Result<usize> pread64(Task& task, Fd fd, Bytes buffer, usize size, i64 offset);
+Result<usize> pwrite64(Task& task, Fd fd, ConstBytes buffer, usize size, i64 offset);
+Result<usize> preadv(Task& task, Fd fd, IoVectors vectors, usize count, i64 offset);
+Result<usize> pwritev(Task& task, Fd fd, IoVectors vectors, usize count, i64 offset);
+Result<usize> preadv2(Task& task, Fd fd, IoVectors vectors, usize count, i64 offset,
+                      u64 offset_high, abi::RwfFlags flags);
+Result<usize> pwritev2(Task& task, Fd fd, IoVectors vectors, usize count, i64 offset,
+                       u64 offset_high, abi::RwfFlags flags);
+Result<u64> lseek(Task& task, Fd fd, i64 offset, i32 whence);
+
+// file_copy.cc
+Result<usize> sendfile(Task& task, Fd to, Fd from, UserInOut<i64> offset, usize count);
+Result<usize> copy_file_range(Task& task, Fd from, UserInOut<i64> from_offset, Fd to,
+                              UserInOut<i64> to_offset, usize count, u32 flags);
+
+// descriptors.cc
+Result<Fd> dup(Task& task, Fd fd);
+Result<Fd> dup2(Task& task, Fd from, Fd to);
+Result<Fd> dup3(Task& task, Fd from, Fd to, abi::OpenFlags flags);
+
+// fcntl.cc
+Result<u64> fcntl(Task& task, Fd fd, i32 command, u64 argument);
+Result<> flock(Task& task, Fd fd, abi::LockOps operation);
+
+// ioctl.cc
+Result<u64> ioctl(Task& task, Fd fd, u32 request, u64 argument);
+
+// file_size.cc
+Result<> truncate(Task& task, UserString path, i64 size);
+Result<> ftruncate(Task& task, Fd fd, i64 size);
+Result<> fallocate(Task& task, Fd fd, abi::FallocateFlags mode, i64 offset, i64 length);
+Result<> fadvise64(Task& task, Fd fd, i64 offset, i64 length, i32 advice);
+Result<> readahead(Task& task, Fd fd, i64 offset, usize count);
+
+// file_sync.cc
+Result<> fsync(Task& task, Fd fd);
+Result<> fdatasync(Task& task, Fd fd);
+Result<> sync(Task& task);
+Result<> syncfs(Task& task, Fd fd);
+Result<> sync_file_range(Task& task, Fd fd, i64 offset, i64 length,
+                         abi::SyncFileRangeFlags flags);
+
+// directory_entries.cc
+Result<usize> getdents(Task& task, Fd fd, Bytes buffer, u32 size);
+Result<usize> getdents64(Task& task, Fd fd, Bytes buffer, u32 size);
 
 }  // namespace lxss::sys

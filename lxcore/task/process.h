@@ -9,7 +9,9 @@
 #include <string>
 
 #include "abi/linux/resource.h"
+#include "abi/linux/sched.h"
 #include "abi/linux/time.h"
+#include "abi/linux/wait.h"
 #include "lxcore/mm/address_space.h"
 #include "lxcore/signal/signal_state.h"
 #include "lxcore/sync/wait_queue.h"
@@ -67,12 +69,16 @@ class Process final : public RefCounted,
   u64 limit(i32 resource) const { return limits[usize(resource)].rlim_cur; }
 
   std::string name() const;        ///< of the leader (comm)
+  RefPtr<Credentials> last_credentials;  ///< of the last thread, once it has ended
+  std::array<char, 16> last_comm{};
   u64 start_time_ns = 0;           ///< boot clock
   u64 cpu_user_ns = 0, cpu_system_ns = 0;            ///< of threads that have ended
   u64 children_user_ns = 0, children_system_ns = 0;  ///< of children that were waited for
   i32 host_process = 0;
   bool dumpable = true;
   i32 oom_score_adjustment = 0;
+  u64 timer_slack_ns = 50000;
+  u32 personality = 0;
   RefPtr<PosixTimers> timers;      ///< time/timers.cc, made at first use
   RefPtr<RefCounted> launch;       ///< the launcher's session this process is the first of
   host::Fd trace_fd = host::kNoFd; ///< lxss --trace: inherited by fork
@@ -99,6 +105,7 @@ class Session final : public RefCounted {
   ~Session() override;
   Pid id;
   RefPtr<Tty> terminal;  ///< the controlling terminal
+  Pid hung_up_foreground;  ///< foreground group of the terminal it lost by a hang-up
 };
 
 /// A thread of a guest.
@@ -121,6 +128,7 @@ class Task final : public RefCounted, public pico::Thread, public ListNode<Threa
   abi::SigSet blocked{};
   abi::SigSet saved_mask{};       ///< what to restore once the handler's frame is built
   bool restore_saved_mask = false;
+  i32 forced_signal = 0;          ///< a synchronous fault, delivered before all others
   abi::StackT alternate_stack{0, abi::kSS_DISABLE, 0, 0};
   /// restart_syscall: how to resume a sleep that a stop interrupted.
   struct Restart {
@@ -148,6 +156,9 @@ class Task final : public RefCounted, public pico::Thread, public ListNode<Threa
   bool exiting = false;           ///< this thread is to leave at the next safe point
   bool stopped = false;
   u64 start_time_ns = 0;
+  i32 nice = 0;
+  i32 scheduling_policy = 0;      ///< SCHED_OTHER, BATCH or IDLE
+  UserAddr set_child_tid;         ///< where a new thread writes its id (CLONE_CHILD_SETTID)
 
   u64 limit(i32 resource) const { return process->limit(resource); }
   bool has_capability(u32 capability) const { return credentials->has_capability(capability); }

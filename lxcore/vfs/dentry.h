@@ -12,11 +12,15 @@ namespace lxss {
 
 struct DentryLruTag;
 struct DentryHashTag;
+struct DentrySiblingTag;
+class DentryCache;
 
 /// A name in a directory. A dentry without an inode remembers that the name does not exist.
+/// Guarded by the kernel lock.
 class Dentry final : public RefCounted,
                      public ListNode<DentryLruTag>,
-                     public ListNode<DentryHashTag> {
+                     public ListNode<DentryHashTag>,
+                     public ListNode<DentrySiblingTag> {
  public:
   Dentry(RefPtr<Dentry> parent, std::string_view name, RefPtr<Inode> inode)
       : parent_(std::move(parent)), name_(name), inode_(std::move(inode)) {}
@@ -38,6 +42,13 @@ class Dentry final : public RefCounted,
   RefPtr<Inode> inode_;
   bool unlinked_ = false;
   bool hashed_ = false;
+  bool used_ = false;         ///< since the cache last looked for something to forget
+  u32 hash_ = 0;
+  Dentry* next_dead_ = nullptr;
+  List<Dentry, DentrySiblingTag> children_;  ///< those in the cache
+
+  /// Deep trees die without recursion.
+  void last_unref() override;
 };
 
 class Mount;
@@ -77,17 +88,20 @@ class Mount final : public RefCounted, public ListNode<Mount> {
 };
 
 /// The cache of names. A dentry that nothing else refers to stays until kMaxUnused others
-/// were used since.
+/// were used since. A directory entry that the VFS makes, moves or removes is told to the cache
+/// here, after the file system has done it.
 class DentryCache {
  public:
   static constexpr usize kBuckets = 16384;
   static constexpr usize kMaxUnused = 65536;
 
   /// The child of a directory: from the cache, or by its inode's lookup. A negative dentry
-  /// when the name does not exist; an error when the lookup failed otherwise.
+  /// when the name does not exist; an error when the lookup failed otherwise. The caller holds
+  /// `directory`.
   Result<RefPtr<Dentry>> lookup(Dentry& directory, std::string_view name);
-  /// The cached child, or null.
-  RefPtr<Dentry> find(Dentry& directory, std::string_view name);
+  /// The cached child, or null. It stays as long as the kernel lock is held and nothing is
+  /// looked up; where dentries are not stable it may no longer be true.
+  Dentry* find(Dentry& directory, std::string_view name);
   /// A directory entry came into being, or went (unlink, rmdir); renamed.
   void instantiate(Dentry& negative, RefPtr<Inode> inode);
   void remove(Dentry& dentry);
@@ -95,17 +109,24 @@ class DentryCache {
   void exchange(Dentry& a, Dentry& b);
   /// Forgets unused children, recursively (umount, invalidation).
   void prune(Dentry& directory);
+  /// Takes a name out of the cache: whoever uses the dentry keeps it, the next walk asks anew.
+  void forget(Dentry& dentry) { unhash(dentry); }
+  /// A dentry of a file without a name (O_TMPFILE) in a directory; shown as deleted.
+  static RefPtr<Dentry> unnamed(Dentry& directory, std::string_view shown, RefPtr<Inode> inode);
 
  private:
   friend class Dentry;
-  List<Dentry, DentryHashTag>& bucket(const Dentry& directory, std::string_view name);
+  using Bucket = List<Dentry, DentryHashTag>;
+  Bucket& bucket(u32 hash) { return buckets_[hash % kBuckets]; }
   void insert(Dentry& dentry);
   void unhash(Dentry& dentry);
-  void touch(Dentry& dentry);
+  void shrink();
 
-  List<Dentry, DentryHashTag> buckets_[kBuckets];
-  List<Dentry, DentryLruTag> unused_;  ///< holds one reference each
-  usize unused_count_ = 0;
+  Bucket buckets_[kBuckets];
+  List<Dentry, DentryLruTag> cached_;  ///< all hashed ones; holds one reference each
+  usize cached_count_ = 0;
+  Dentry* dead_ = nullptr;  ///< being destroyed
+  bool burying_ = false;
 };
 
 }  // namespace lxss

@@ -11,8 +11,13 @@
 
 namespace lxss {
 
+namespace net {
+class Socket;
+}
 class Credentials;
+class EpollItem;
 class Process;
+struct EpollWatchTag;
 
 /// Receives directory entries; false when it takes no more.
 class DirectorySink {
@@ -33,6 +38,15 @@ class PollRegistration {
 /// What the host maps for a mmap of a File.
 struct MapSource {
   host::Fd fd = host::kNoFd;  ///< borrowed from the File; kNoFd maps anonymous memory
+  bool shared_writable = true;  ///< false: a shared mapping that can write is EPERM (seals)
+};
+
+/// The epoll instances that watch a File: they forget it when it goes (ipc/epoll.cc).
+class EpollWatches {
+ public:
+  EpollWatches();
+  ~EpollWatches();
+  List<EpollItem, EpollWatchTag> items;
 };
 
 /// An open file description (man 2 open). Everything runs under the kernel lock; operations
@@ -58,13 +72,17 @@ class File : public RefCounted {
 
   /// True for files with a position; read and write get it, others get null.
   virtual bool seekable() const { return false; }
+  /// True if others move the position too, so that it is not kept here: read and write at the
+  /// position get null, as if not seekable (the launcher's files; tty/host_stream.h).
+  virtual bool position_is_shared() const { return false; }
   /// Bytes transferred; 0 at the end. EAGAIN when it would block and `nonblocking`.
   /// `offset` is read, not advanced.
   virtual Result<usize> read(Task&, IoBuffer&, u64* /*offset*/) { return Errno::kEINVAL; }
   virtual Result<usize> write(Task&, IoBuffer&, u64* /*offset*/) { return Errno::kEINVAL; }
   /// The new position. The default knows SEEK_SET, SEEK_CUR, and SEEK_END by attributes().
   virtual Result<u64> seek(i64 offset, i32 whence);
-  /// Lists from position `offset`.
+  /// Lists from position `offset`, 0 being the beginning. The file system emits "." and "..",
+  /// first. What is listed elsewhere meanwhile is listed once or not at all; nothing else twice.
   virtual Result<> read_directory(Task&, u64 /*offset*/, DirectorySink&) {
     return Errno::kENOTDIR;
   }
@@ -73,22 +91,32 @@ class File : public RefCounted {
   /// For files whose readiness only the host knows: its descriptor, to be waited for there.
   virtual host::Fd host_poll_fd() const { return host::kNoFd; }
   virtual Result<u64> ioctl(Task&, u32 /*request*/, u64 /*argument*/) { return Errno::kENOTTY; }
+  /// fcntl commands of its own kind: F_SETPIPE_SZ, F_GETPIPE_SZ, F_ADD_SEALS, F_GET_SEALS.
+  virtual Result<u64> control(Task&, i32 /*command*/, u64 /*argument*/) {
+    return Errno::kEINVAL;
+  }
   virtual Result<MapSource> map() { return Errno::kENODEV; }
   virtual Result<> sync(bool /*data_only*/) { return Errno::kEINVAL; }
   virtual Result<> truncate(u64 /*size*/) { return Errno::kEINVAL; }
   virtual Result<> allocate(i32 /*mode*/, u64 /*offset*/, u64 /*length*/) {
     return Errno::kENODEV;
   }
-  /// Each time a descriptor for it is closed; not only the last.
+  /// Each time a descriptor for it is closed; not only the last. Called by FdTable.
   virtual void descriptor_closed(Process&) {}
   /// Text lines for /proc/PID/fdinfo besides pos, flags and mnt_id.
   virtual std::string fdinfo() { return {}; }
+  /// Itself, if it is a socket (net/socket.h).
+  virtual net::Socket* as_socket() { return nullptr; }
   /// The path shown when there is no name in the tree: "pipe:[12]", "socket:[7]".
   virtual std::string description() { return {}; }
 
   /// Position of seekable files and directories; hold `position_lock` across its use.
   u64 position = 0;
   SleepLock position_lock;
+  EpollWatches epoll_watches;
+  /// Tells classes of Files apart: the address of the class's kKind (see file_as).
+  virtual const void* kind() const { return nullptr; }
+
   // F_SETOWN, F_SETSIG; ipc/async.cc.
   i32 owner = 0;  ///< pid, or -pgid
   i32 owner_signal = 0;
@@ -98,9 +126,18 @@ class File : public RefCounted {
   abi::OpenFlags flags_;
 };
 
+/// `file` as a T, or null if it is of another class. T has a `static constexpr char kKind` whose
+/// address its kind() returns.
+template <typename T>
+T* file_as(File& file) {
+  return file.kind() == &T::kKind ? static_cast<T*>(&file) : nullptr;
+}
+
 /// A descriptor table. Shared by threads (CLONE_FILES).
 class FdTable final : public RefCounted {
  public:
+  FdTable() = default;
+  ~FdTable() override;
   static constexpr i32 kMaxDescriptors = 1 << 20;  ///< fs.nr_open
 
   /// EBADF if there is none.
@@ -112,13 +149,16 @@ class FdTable final : public RefCounted {
   Result<Fd> install(RefPtr<File> file, bool close_on_exec, u64 limit, i32 minimum = 0);
   /// Puts it at `fd`, closing what was there.
   Result<> install_at(Fd fd, RefPtr<File> file, bool close_on_exec, u64 limit);
-  /// EBADF. The file is handed back, so that the caller releases it.
+  /// EBADF. The file is handed back, so that the caller releases it. Like everything here that
+  /// closes, it lets go of the table's record locks on the file (man 2 fcntl).
   Result<RefPtr<File>> remove(Fd fd);
   Result<bool> close_on_exec(Fd fd) const;
   Result<> set_close_on_exec(Fd fd, bool on);
   /// A copy for fork.
   RefPtr<FdTable> duplicate() const;
   void close_for_exec(Process& process);
+  /// A task gives up its share of the table (exit): with the last share all files are closed.
+  void release(Process& process);
   /// The highest used number + 1.
   i32 end() const { return static_cast<i32>(slots_.size()); }
 
@@ -127,6 +167,12 @@ class FdTable final : public RefCounted {
     RefPtr<File> file;
     bool close_on_exec = false;
   };
+  Slot* slot(Fd fd);
+  const Slot* slot(Fd fd) const { return const_cast<FdTable*>(this)->slot(fd); }
+  /// What Linux does for each descriptor that is closed.
+  void closed(File& file, Process& process);
+  void close_all(Process& process);
+
   std::vector<Slot> slots_;
   i32 lowest_free_ = 0;  ///< no free slot lies below
 };

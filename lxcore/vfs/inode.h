@@ -1,6 +1,8 @@
 // The interface between the VFS and a file system: Inode and FileSystem.
 //
-// All of it runs under the kernel lock. The VFS has checked permissions, name
+// All of it runs under the kernel lock. What makes, removes or renames directory entries does not
+// give the lock up between its own checks and its effect: the VFS relies on names staying as they
+// are across one operation. Lookups, data and attributes may. The VFS has checked permissions, name
 // lengths (at most 255 bytes, never empty, "." or ".."), mount flags and that
 // source and target are in one file system before it calls an inode; the file
 // system checks what only it can know (existence, emptiness, space).
@@ -16,6 +18,7 @@
 #include "abi/linux/xattr.h"
 #include "base/ref_ptr.h"
 #include "base/result.h"
+#include "lxcore/sync/wait_queue.h"
 
 namespace lxss {
 
@@ -111,12 +114,17 @@ class Inode : public RefCounted {
   /// False when a cached lookup that gave this inode may no longer be right. Asked only of
   /// file systems whose dentries are not stable.
   virtual bool still_valid() { return true; }
+  /// The same, told which directory and name the lookup was for.
+  virtual bool still_named(Inode& /*directory*/, std::string_view /*name*/) {
+    return still_valid();
+  }
 
   // Kernel objects that belong to the inode, made at first use by their subsystems.
   FileLocks* locks = nullptr;        ///< vfs/locks.cc; freed with the inode
   RefPtr<RefCounted> fifo;           ///< ipc/pipe.cc: its Pipe while the FIFO is open
   RefCounted* bound_socket = nullptr;  ///< net/unix.cc; the socket clears it when it goes
   RefCounted* watches = nullptr;     ///< ipc/inotify.cc; likewise
+  SleepLock write_lock;              ///< held by the VFS across each write to a regular file
   u32 writers = 0;                   ///< open for writing: exec answers ETXTBSY
   u32 executors = 0;                 ///< mapped as a program: open for writing answers ETXTBSY
 

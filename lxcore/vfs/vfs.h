@@ -22,7 +22,8 @@ inline constexpr u32 kMaxSymlinks = 40;
 
 /// What `path` names, from `directory` (a descriptor or kAT_FDCWD), as `task`. Permission to
 /// search is checked. ENOENT, ENOTDIR, ELOOP, EACCES, ENAMETOOLONG, EBADF.
-Result<Path> resolve(Task& task, Fd directory, std::string_view path, WalkFlags flags);
+Result<Path> resolve(Task& task, Fd directory, std::string_view path, WalkFlags flags,
+                     abi::ResolveFlags restrictions = {});
 
 /// The directory in which the last component of a path is to be found or made.
 struct Parent {
@@ -35,11 +36,17 @@ Result<Parent> resolve_parent(Task& task, Fd directory, std::string_view path);
 /// open(2) without the descriptor: resolves, creates, truncates, checks. `mode` is masked by
 /// the task's umask here.
 Result<RefPtr<File>> open(Task& task, Fd directory, std::string_view path, abi::OpenFlags flags,
-                          u32 mode);
+                          u32 mode, abi::ResolveFlags restrictions = {});
 /// Opens what a path leads to (devices, FIFOs and sockets dispatched; no permission check).
 Result<RefPtr<File>> open_path(Task& task, const Path& path, abi::OpenFlags flags);
-/// A File that has no name in the tree (pipe, socket, eventfd, ...).
+/// A File that has no name in the tree (pipe, socket, eventfd, ...). `name` is shown as it is if
+/// it has a colon or a slash ("anon_inode:[eventfd]"), else with the inode's number: "pipe:[12]".
+/// A second File of the same inode is given the first one's path by File::initialise().
 void initialise_anonymous(File& file, std::string_view name, u32 mode, abi::OpenFlags flags);
+
+/// Likewise, with an inode of any file system; `shown` is its path as /proc shows it.
+void initialise_unnamed(File& file, std::string_view shown, RefPtr<Inode> inode,
+                        abi::OpenFlags flags);
 
 /// Makes a file of any type but directories; also for bind(2) of a UNIX socket. EEXIST.
 Result<Path> make_node(Task& task, Fd directory, std::string_view path, u32 mode, u64 rdev);
@@ -49,6 +56,10 @@ Result<Path> make_node(Task& task, Fd directory, std::string_view path, u32 mode
 Result<> check_access(const Credentials& credentials, const Inode& inode, AccessMask mask);
 /// chown, chmod, utimes: EPERM unless owner or CAP_FOWNER.
 Result<> check_owner(const Credentials& credentials, const Inode& inode);
+
+/// Writing, truncating: the permissions without the set-user-ID and set-group-ID bits that it
+/// takes away, or nothing if there are none or the task may keep them.
+std::optional<u32> permissions_after_write(Task& task, const Inode& inode);
 
 /// As stat reports it.
 Result<abi::Stat> stat(const Path& path);

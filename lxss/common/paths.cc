@@ -35,7 +35,9 @@ bool is_private_directory(const std::string& path) {
          status.st_uid == ::geteuid() && (status.st_mode & 077) == 0;
 }
 
-bool fits_socket_address(const std::string& path) { return path.size() < sizeof(sockaddr_un{}.sun_path); }
+bool fits_socket_address(const std::string& path) {
+  return path.size() < sizeof(sockaddr_un{}.sun_path);
+}
 
 /// FNV-1a: tells apart the homes that share one short socket directory.
 std::uint64_t hash_of(const std::string& text) {
@@ -48,7 +50,8 @@ std::uint64_t hash_of(const std::string& text) {
 std::string socket_path(const std::string& home) {
   const std::string name = fmt::format("lxss-{:016x}.socket", hash_of(home));
   if (const std::string runtime = absolute_from_environment("XDG_RUNTIME_DIR");
-      !runtime.empty() && is_private_directory(runtime) && fits_socket_address(runtime + '/' + name)) {
+      !runtime.empty() && is_private_directory(runtime) &&
+      fits_socket_address(runtime + '/' + name)) {
     return runtime + '/' + name;
   }
   if (const std::string path = home + "/lxssd.socket";

@@ -43,15 +43,15 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TerminalSize, rows, columns, x_pixels, y_pixe
 /// "launch": travels with the descriptors of standard input, output, error and,
 /// with `trace`, one more.
 struct LaunchRequest {
-  std::string distribution;  ///< empty: the default one
-  std::string user;          ///< empty: the distribution's default user
+  std::string distribution{};  ///< empty: the default one
+  std::string user{};          ///< empty: the distribution's default user
   ShellType shell = ShellType::kDefault;
-  std::vector<std::string> words;  ///< the command; empty: a shell
-  std::string directory;           ///< as --cd says; empty: follow host_directory
-  std::string host_directory;      ///< the launcher's working directory
-  std::map<std::string, std::string> environment;  ///< TERM, LANG, WSLENV and what it names
-  std::uint32_t terminals = 0;                     ///< control::kTerminal* bits
-  TerminalSize size;
+  std::vector<std::string> words{};                  ///< the command; empty: a shell
+  std::string directory{};                           ///< as --cd says; empty: follow host_directory
+  std::string host_directory{};                      ///< the launcher's working directory
+  std::map<std::string, std::string> environment{};  ///< TERM, LANG, WSLENV and what it names
+  std::uint32_t terminals = 0;                       ///< control::kTerminal* bits
+  TerminalSize size{};
   bool trace = false;
 };
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LaunchRequest, distribution, user, shell, words, directory,

@@ -37,8 +37,7 @@ Accounts::Accounts(std::string_view passwd, std::string_view group) {
   }
   for (const std::string& line : common::split(group, '\n')) {
     const std::vector<std::string> fields = common::split(line, ':');
-    const std::optional<std::uint32_t> gid =
-        fields.size() == 4 ? number(fields[2]) : std::nullopt;
+    const std::optional<std::uint32_t> gid = fields.size() == 4 ? number(fields[2]) : std::nullopt;
     if (!gid) continue;
     const std::vector<std::string> members = common::split(fields[3], ',');
     for (Account& account : accounts_) {

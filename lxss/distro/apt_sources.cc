@@ -130,8 +130,9 @@ DebianMirrors debian_mirrors() {
       }
     }
   }
-  const bool has_base = std::any_of(mirrors.sources.begin(), mirrors.sources.end(),
-                                    [&](const AptSource& s) { return s.suite == mirrors.codename; });
+  const bool has_base =
+      std::any_of(mirrors.sources.begin(), mirrors.sources.end(),
+                  [&](const AptSource& s) { return s.suite == mirrors.codename; });
   if (!has_base) {
     mirrors.sources = {
         {"http://deb.debian.org/debian", mirrors.codename},

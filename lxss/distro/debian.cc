@@ -49,7 +49,8 @@ UniqueFd spawn(std::vector<std::string> arguments, const std::string& temporary,
   const int error =
       ::posix_spawnp(&pid, argv[0], &actions, nullptr, argv.data(), environment.data());
   ::posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) throw Failure("'{}' cannot be run; the package of that name is missing.", argv[0]);
+  if (error != 0)
+    throw Failure("'{}' cannot be run; the package of that name is missing.", argv[0]);
   return read_end;
 }
 
@@ -102,8 +103,8 @@ std::string fetch_debian(const std::string& cache, const std::string& scratch,
   const DebianMirrors mirrors = debian_mirrors();
   std::string key;
   for (const AptSource& source : mirrors.sources) key += source.line() + '\n';
-  const std::string archive =
-      fmt::format("{}/debian-{}-{:016x}.tar", cache, mirrors.codename, std::hash<std::string>{}(key));
+  const std::string archive = fmt::format("{}/debian-{}-{:016x}.tar", cache, mirrors.codename,
+                                          std::hash<std::string>{}(key));
   if (is_fresh(archive)) {
     report(fmt::format("using the Debian {} fetched before", mirrors.codename));
     return archive;

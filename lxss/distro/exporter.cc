@@ -69,10 +69,17 @@ class Exporter {
       : tree_(VolfsTree::open(root)), archive_(archive_write_new()), progress_(progress) {
     archive_write_set_format_pax_restricted(archive_.get());
     switch (format) {
-      case ArchiveFormat::kTar: break;
-      case ArchiveFormat::kTarGz: check(archive_write_add_filter_gzip(archive_.get())); break;
-      case ArchiveFormat::kTarXz: check(archive_write_add_filter_xz(archive_.get())); break;
-      case ArchiveFormat::kTarZst: check(archive_write_add_filter_zstd(archive_.get())); break;
+      case ArchiveFormat::kTar:
+        break;
+      case ArchiveFormat::kTarGz:
+        check(archive_write_add_filter_gzip(archive_.get()));
+        break;
+      case ArchiveFormat::kTarXz:
+        check(archive_write_add_filter_xz(archive_.get()));
+        break;
+      case ArchiveFormat::kTarZst:
+        check(archive_write_add_filter_zstd(archive_.get()));
+        break;
     }
     check(archive_write_open_fd(archive_.get(), fd));
   }

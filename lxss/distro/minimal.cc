@@ -10,7 +10,6 @@
 
 #include <filesystem>
 #include <memory>
-#include <regex>
 #include <set>
 
 #include "lxss/common/failure.h"
@@ -24,27 +23,28 @@ using common::Failure;
 using common::UniqueFd;
 
 constexpr const char* kPrograms[] = {
-    "bash",     "sh",      "dash",    "env",    "cat",       "ls",       "cp",       "mv",
-    "rm",       "ln",      "mkdir",   "rmdir",  "mknod",     "mkfifo",   "chmod",    "chown",
-    "chgrp",    "touch",   "stat",    "du",     "df",        "dd",       "head",     "tail",
-    "cut",      "tr",      "sort",    "uniq",   "wc",        "tee",      "seq",      "sleep",
-    "true",     "false",   "echo",    "printf", "test",      "expr",     "date",     "uname",
-    "id",       "whoami",  "groups",  "pwd",    "hostname",  "readlink", "realpath", "basename",
-    "dirname",  "mktemp",  "yes",     "nproc",  "tty",       "stty",     "timeout",  "kill",
-    "nice",     "nohup",   "find",    "xargs",  "grep",      "sed",      "awk",      "tar",
-    "gzip",     "diff",    "cmp",     "ps",     "mount",     "umount",   "free",     "top",
-    "less",     "more",    "od",      "md5sum", "sha256sum", "sync",     "truncate", "setsid",
-    "script",   "ip",      "getent",  "ldd",    "clear",     "tput",     "comm",     "paste",
-    "mountpoint", "who",   "cksum",   "base64", "split",     "tac",      "rev",      "vi"};
+    "bash",       "sh",     "dash",   "env",    "cat",       "ls",       "cp",       "mv",
+    "rm",         "ln",     "mkdir",  "rmdir",  "mknod",     "mkfifo",   "chmod",    "chown",
+    "chgrp",      "touch",  "stat",   "du",     "df",        "dd",       "head",     "tail",
+    "cut",        "tr",     "sort",   "uniq",   "wc",        "tee",      "seq",      "sleep",
+    "true",       "false",  "echo",   "printf", "test",      "expr",     "date",     "uname",
+    "id",         "whoami", "groups", "pwd",    "hostname",  "readlink", "realpath", "basename",
+    "dirname",    "mktemp", "yes",    "nproc",  "tty",       "stty",     "timeout",  "kill",
+    "nice",       "nohup",  "find",   "xargs",  "grep",      "sed",      "awk",      "tar",
+    "gzip",       "diff",   "cmp",    "ps",     "mount",     "umount",   "free",     "top",
+    "less",       "more",   "od",     "md5sum", "sha256sum", "sync",     "truncate", "setsid",
+    "script",     "ip",     "getent", "ldd",    "clear",     "tput",     "comm",     "paste",
+    "mountpoint", "who",    "cksum",  "base64", "split",     "tac",      "rev",      "vi"};
 
-constexpr const char* kDirectories[] = {"dev",  "etc",     "home",     "media",   "mnt",     "opt",
-                                        "proc", "root",    "run",      "srv",     "sys",     "usr",
-                                        "usr/bin", "usr/lib", "usr/lib64", "usr/sbin", "usr/local",
-                                        "usr/local/bin", "usr/share", "var", "var/log", "var/tmp"};
+constexpr const char* kDirectories[] = {
+    "dev",       "etc",     "home",      "media",    "mnt",       "opt",
+    "proc",      "root",    "run",       "srv",      "sys",       "usr",
+    "usr/bin",   "usr/lib", "usr/lib64", "usr/sbin", "usr/local", "usr/local/bin",
+    "usr/share", "var",     "var/log",   "var/tmp"};
 
 constexpr std::pair<const char*, const char*> kSymlinks[] = {
-    {"bin", "usr/bin"},         {"lib", "usr/lib"},    {"lib64", "usr/lib64"},
-    {"sbin", "usr/sbin"},       {"var/run", "../run"}, {"etc/mtab", "../proc/self/mounts"},
+    {"bin", "usr/bin"},   {"lib", "usr/lib"},    {"lib64", "usr/lib64"},
+    {"sbin", "usr/sbin"}, {"var/run", "../run"}, {"etc/mtab", "../proc/self/mounts"},
 };
 
 constexpr std::pair<const char*, const char*> kTexts[] = {
@@ -56,8 +56,9 @@ constexpr std::pair<const char*, const char*> kTexts[] = {
     {"etc/profile", "PS1='\\u@\\h:\\w\\$ '\n"},
 };
 
-constexpr const char* kTerminals[] = {"x/xterm", "x/xterm-256color", "l/linux", "s/screen",
-                                      "s/screen-256color", "t/tmux-256color", "v/vt100", "d/dumb"};
+constexpr const char* kTerminals[] = {
+    "x/xterm",           "x/xterm-256color", "l/linux", "s/screen",
+    "s/screen-256color", "t/tmux-256color",  "v/vt100", "d/dumb"};
 
 std::string find_program(const std::string& name) {
   for (const char* directory : {"/usr/bin/", "/bin/", "/usr/sbin/", "/sbin/"}) {
@@ -74,9 +75,10 @@ std::set<std::string> libraries_of(const std::string& program) {
   const std::string text = common::read_all(::fileno(output), 1 << 20).value_or("");
   ::pclose(output);
   std::set<std::string> result;
-  static const std::regex kPath(R"((/\S+) \(0x)");
-  for (std::sregex_iterator match(text.begin(), text.end(), kPath), end; match != end; ++match) {
-    result.insert((*match)[1]);
+  for (const std::string& line : common::split(text, '\n')) {  // "name => /path (0xaddress)"
+    const std::size_t begin = line.find('/');
+    const std::size_t end = line.find(" (0x");
+    if (begin < end && end != std::string::npos) result.insert(line.substr(begin, end - begin));
   }
   return result;
 }
@@ -138,7 +140,8 @@ class ArchiveWriter {
     if (type == AE_IFLNK) archive_entry_set_symlink(entry.get(), content.c_str());
     archive_entry_set_size(entry.get(), type == AE_IFREG ? std::int64_t(content.size()) : 0);
     check(archive_write_header(archive_.get(), entry.get()));
-    if (type == AE_IFREG && archive_write_data(archive_.get(), content.data(), content.size()) < 0) {
+    if (type == AE_IFREG &&
+        archive_write_data(archive_.get(), content.data(), content.size()) < 0) {
       check(ARCHIVE_FATAL);
     }
   }
@@ -149,7 +152,8 @@ class ArchiveWriter {
 };
 
 void add_programs(ArchiveWriter& writer) {
-  if (find_program("bash").empty()) throw Failure("The host has no bash to make a distribution of.");
+  if (find_program("bash").empty())
+    throw Failure("The host has no bash to make a distribution of.");
   for (const char* name : kPrograms) {
     const std::string program = find_program(name);
     if (program.empty()) continue;

@@ -113,9 +113,7 @@ std::optional<Distribution> Registry::find(const std::string& name) const {
   return found.front();
 }
 
-std::vector<Distribution> Registry::interrupted() const {
-  return select("state <> 1");
-}
+std::vector<Distribution> Registry::interrupted() const { return select("state <> 1"); }
 
 std::optional<Distribution> Registry::default_distribution() const {
   std::vector<Distribution> chosen =
@@ -136,9 +134,9 @@ void Registry::begin_install(const Distribution& distribution) {
     throw Failure("'{}' cannot be a distribution's name.", distribution.name);
   }
   if (const std::optional<Distribution> present = find(distribution.name)) {
-    throw Failure(present->state == State::kInstalled ? "'{}' is installed already."
-                                                      : "'{}' is being installed or removed.",
-                  present->name);
+    throw Failure(
+        "'{}' is {}.", present->name,
+        present->state == State::kInstalled ? "installed already" : "being installed or removed");
   }
   if (!select("directory = ?1", distribution.directory).empty()) {
     throw Failure("'{}' belongs to another distribution.", distribution.directory);
@@ -159,7 +157,12 @@ void Registry::set_state(const std::string& name, State state) {
       .step();
 }
 
-void Registry::finish_install(const std::string& name) { set_state(name, State::kInstalled); }
+void Registry::finish_install(const std::string& name) {
+  const bool first = !default_distribution();
+  set_state(name, State::kInstalled);
+  if (first) set_default(name);
+}
+
 void Registry::begin_uninstall(const std::string& name) { set_state(name, State::kUninstalling); }
 
 void Registry::forget(const std::string& name) {

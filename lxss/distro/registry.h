@@ -47,6 +47,7 @@ class Registry {
   /// Takes the name and the directory; throws Failure when either is taken or
   /// the name is not one (letters, digits, '.', '_', '-'; at most 64).
   void begin_install(const Distribution& distribution);
+  /// The first one installed becomes the default.
   void finish_install(const std::string& name);
   void begin_uninstall(const std::string& name);
   void forget(const std::string& name);

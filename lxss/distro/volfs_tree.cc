@@ -15,8 +15,8 @@
 namespace lxss::distro {
 namespace {
 
-constexpr int kMaxSymlinks = 40;           // As path_resolution(7).
-constexpr std::size_t kMaxTarget = 4095;   // PATH_MAX without its NUL.
+constexpr int kMaxSymlinks = 40;          // As path_resolution(7).
+constexpr std::size_t kMaxTarget = 4095;  // PATH_MAX without its NUL.
 
 std::string joined(const std::vector<std::string>& components) {
   std::string path;

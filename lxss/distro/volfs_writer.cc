@@ -29,7 +29,8 @@ void apply(int fd, const std::string& path, const Metadata& metadata) {
   const volfs::EncodedRecord record = volfs::encode(metadata.record);
   if (::fsetxattr(fd, volfs::kInodeAttribute, record.data(), record.size(), 0) != 0) {
     if (errno == EOPNOTSUPP) {
-      throw Failure("The host's file system keeps no extended attributes of users, which VolFs needs.");
+      throw Failure(
+          "The host's file system keeps no extended attributes of users, which VolFs needs.");
     }
     throw_errno(fmt::format("store the metadata of '{}'", path));
   }
@@ -46,9 +47,7 @@ VolfsWriter VolfsWriter::create(const std::string& path) {
   return writer;
 }
 
-void VolfsWriter::NewFile::finish(const Metadata& metadata) {
-  apply(fd_.get(), name_, metadata);
-}
+void VolfsWriter::NewFile::finish(const Metadata& metadata) { apply(fd_.get(), name_, metadata); }
 
 VolfsWriter::Place VolfsWriter::locate(const std::string& path) {
   const std::size_t slash = path.rfind('/');
@@ -93,8 +92,7 @@ VolfsWriter::NewFile VolfsWriter::create_file(const std::string& path) {
   const Place place = locate(path);
   remove_existing(place, path);
   UniqueFd fd(::openat(place.parent, place.name.c_str(),
-                       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                       volfs::kHostFileMode));
+                       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, volfs::kHostFileMode));
   if (!fd) throw_errno(fmt::format("create '{}'", path));
   return NewFile(std::move(fd), path);
 }
@@ -149,8 +147,7 @@ void VolfsWriter::create_hard_link(const std::string& path, const std::string& e
   }
 }
 
-void VolfsWriter::replace_file(const std::string& path, std::string_view text,
-                               std::uint32_t mode) {
+void VolfsWriter::replace_file(const std::string& path, std::string_view text, std::uint32_t mode) {
   const std::string temporary = path + ".lxss-new";
   NewFile file = create_file(temporary);
   common::write_all(file.fd(), text, fmt::format("write '{}'", path));

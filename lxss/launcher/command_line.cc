@@ -10,14 +10,12 @@ namespace {
 using common::Failure;
 using common::ShellType;
 
-constexpr char kUsage[] = "lxss [options] [command...]";
 constexpr char kFooter[] =
     "\nWithout a command the user's login shell is started. A command is run as it stands; a\n"
     "single word with characters that mean something to a shell is run by the user's shell.";
 
-const std::map<std::string, ShellType> kShellTypes = {{"standard", ShellType::kStandard},
-                                                      {"login", ShellType::kLogin},
-                                                      {"none", ShellType::kNone}};
+const std::map<std::string, ShellType> kShellTypes = {
+    {"standard", ShellType::kStandard}, {"login", ShellType::kLogin}, {"none", ShellType::kNone}};
 
 std::string format_of(const std::string& file) {
   for (const auto& [ending, format] : {std::pair{".tar.gz", "tar.gz"},
@@ -35,14 +33,17 @@ std::string name_of(const std::string& file) {
   return base.substr(0, base.find('.'));
 }
 
+/// A flag that is only asked whether it was given.
+CLI::Option* add_switch(CLI::App& group, const std::string& name, const std::string& description) {
+  return group.add_flag(name, description);
+}
+
 class Parser {
  public:
-  Parser() : app_("Runs Linux programs in an Lxss distribution.", "lxss") {
-    app_.usage(kUsage);
+  Parser() : app_("Runs Linux programs: lxss [options] [command...]", "lxss") {
     app_.footer(kFooter);
     app_.set_help_flag();
     app_.prefix_command();
-    app_.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     add_launch_options();
     add_management_options();
   }
@@ -69,15 +70,15 @@ class Parser {
                      "Start in this directory: a Linux path, ~, or a relative host path");
     group.add_option("--shell-type", shell_type_, "standard, login or none")
         ->check(CLI::IsMember({"standard", "login", "none"}));
-    exec_ = group.add_flag("-e,--exec", "Run the command without a shell");
-    trace_ = group.add_flag("--trace{},!--no-trace{}", result_.trace_file,
-                            "Trace system calls to standard error or, with =FILE, to a file");
+    exec_ = add_switch(group, "-e,--exec", "Run the command without a shell");
+    group.add_flag("--trace{-}", result_.trace_file,
+                   "Trace system calls to standard error or, with =FILE, to a file");
   }
 
   void add_management_options() {
     CLI::App& group = *app_.add_option_group("Managing");
-    list_ = action(group.add_flag("-l,--list", "List distributions"), Action::kList);
-    group.add_flag("--all", "With --list: those being installed or removed, too");
+    action(add_switch(group, "-l,--list", "List distributions"), Action::kList);
+    add_switch(group, "--all", "With --list: those being installed or removed, too");
     group.add_flag("--running", result_.running_only, "With --list: only those that run");
     group.add_flag("-q,--quiet", result_.quiet, "With --list: only names");
     group.add_flag("-v,--verbose", result_.verbose, "With --list: states as well");
@@ -85,7 +86,7 @@ class Parser {
            Action::kSetDefault);
     action(group.add_option("-t,--terminate", result_.name, "End a distribution's instance"),
            Action::kTerminate);
-    action(group.add_flag("--shutdown", "End all instances and the manager"), Action::kShutdown);
+    action(add_switch(group, "--shutdown", "End all instances and the manager"), Action::kShutdown);
     action(group.add_option("--install", source_, "Install debian (the default) or minimal")
                ->expected(0, 1),
            Action::kInstall);
@@ -93,17 +94,19 @@ class Parser {
     group.add_option("--location", result_.location, "With --install: the directory to keep it in");
     group.add_option("--name", name_, "With --install: the name it gets");
     group.add_flag("--no-launch", result_.no_launch, "With --install: do not start it");
-    action(group.add_option("--import", words_, "NAME DIRECTORY FILE: install from a tar file or -")
-               ->expected(3),
-           Action::kImport);
-    action(group.add_option("--export", words_, "NAME FILE: pack into a tar file or -")->expected(2),
-           Action::kExport);
+    action(
+        group.add_option("--import", words_, "NAME DIRECTORY FILE: install from a tar file or -")
+            ->expected(3),
+        Action::kImport);
+    action(
+        group.add_option("--export", words_, "NAME FILE: pack into a tar file or -")->expected(2),
+        Action::kExport);
     group.add_option("--format", result_.format, "With --export: tar, tar.gz, tar.xz or tar.zst");
     action(group.add_option("--unregister", result_.name, "Remove a distribution and its files"),
            Action::kUnregister);
-    action(group.add_flag("--status", "Say what runs and how it is confined"), Action::kStatus);
-    action(group.add_flag("--version", "Say the version"), Action::kVersion);
-    action(group.add_flag("-h,--help", "Say this"), Action::kHelp);
+    action(add_switch(group, "--status", "Say what runs and how it is confined"), Action::kStatus);
+    action(add_switch(group, "--version", "Say the version"), Action::kVersion);
+    action(add_switch(group, "-h,--help", "Say this"), Action::kHelp);
   }
 
   CLI::Option* action(CLI::Option* option, Action value) {
@@ -128,7 +131,6 @@ class Parser {
       if (command.empty()) throw Failure("--exec needs a command.");
       result_.shell = ShellType::kNone;
     }
-    result_.trace = bool(*trace_);
   }
 
   void read_action() {
@@ -148,8 +150,8 @@ class Parser {
         if (!name_.empty()) {
           result_.name = name_;
         } else {
-          result_.name = !source_.empty() || result_.file.empty() ? result_.source
-                                                                  : name_of(result_.file);
+          result_.name =
+              !source_.empty() || result_.file.empty() ? result_.source : name_of(result_.file);
         }
         break;
       case Action::kImport:
@@ -177,8 +179,6 @@ class Parser {
   std::string name_;
   std::vector<std::string> words_;
   CLI::Option* exec_ = nullptr;
-  CLI::Option* trace_ = nullptr;
-  CLI::Option* list_ = nullptr;
   std::vector<std::pair<CLI::Option*, Action>> actions_;
 };
 

@@ -32,15 +32,14 @@ struct CommandLine {
   std::string directory;  ///< --cd
   common::ShellType shell = common::ShellType::kDefault;
   std::vector<std::string> command;
-  bool trace = false;
-  std::string trace_file;  ///< empty: standard error
+  std::string trace_file;  ///< "-" is standard error; empty: no trace
 
   // The others: the name they are about, and what more they take.
   std::string name;
-  std::string source;     ///< kInstall: what to install, without --from-file
-  std::string file;       ///< kInstall --from-file, kImport, kExport; "-" is a standard stream
-  std::string location;   ///< kInstall, kImport
-  std::string format;     ///< kExport
+  std::string source;    ///< kInstall: what to install, without --from-file
+  std::string file;      ///< kInstall --from-file, kImport, kExport; "-" is a standard stream
+  std::string location;  ///< kInstall, kImport
+  std::string format;    ///< kExport
   bool no_launch = false;
   bool running_only = false;
   bool quiet = false;

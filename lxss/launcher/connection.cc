@@ -68,7 +68,7 @@ void start_manager(const common::Paths& paths) {
 /// Progress goes to standard error: one changing line on a terminal.
 void show_progress(const std::string& text) {
   static const bool terminal = ::isatty(STDERR_FILENO) == 1;
-  fmt::print(stderr, terminal ? "\r\033[K{}" : "{}\n", text);
+  fmt::print(stderr, "{}{}{}", terminal ? "\r\033[K" : "", text, terminal ? "" : "\n");
   fflush(stderr);
 }
 
@@ -89,7 +89,8 @@ Connection Connection::open() {
       if (hello && hello->value("version", "") == common::kVersion) {
         return Connection(std::move(socket));
       }
-      if (hello) throw Failure("The running manager is of another version; end it: lxss --shutdown");
+      if (hello)
+        throw Failure("The running manager is of another version; end it: lxss --shutdown");
     } else {
       start_manager(paths);
     }

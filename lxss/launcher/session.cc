@@ -83,14 +83,14 @@ int leave_as(int wait_status) {
 /// What the manager said last about the session.
 struct Outcome {
   int wait_status = 0;
-  std::string message;  ///< not empty: it failed
+  std::string message{};  ///< not empty: it failed
   int exit_code = 0;
 };
 
 class Session {
  public:
-  Session(Connection& connection, int terminal)
-      : connection_(connection), terminal_(terminal), signals_(open_signals()) {}
+  Session(Connection& connection, const Terminals& terminals)
+      : connection_(connection), terminals_(terminals), signals_(open_signals()) {}
 
   Outcome wait() {
     while (true) {
@@ -99,6 +99,7 @@ class Session {
       forward_signals();
       while (const std::optional<Message> event = connection_.receive(false)) {
         const std::string kind = event->value("event", "");
+        if (kind == "started" && terminals_.raw) raw_.emplace(STDIN_FILENO);
         if (kind == "exited") return {.wait_status = event->value("status", 0)};
         if (kind == "failed") {
           return {.message = event->value("message", ""), .exit_code = event->value("code", 1)};
@@ -111,23 +112,26 @@ class Session {
   void forward_signals() {
     signalfd_siginfo info;
     while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
-      if (info.ssi_signo != SIGWINCH) {
+      if (info.ssi_signo == SIGWINCH) {
+        if (terminals_.fd < 0) continue;
+        connection_.send({{"op", "resize"}, {"size", terminal_size(terminals_.fd)}});
+      } else {
         connection_.send({{"op", "signal"}, {"number", info.ssi_signo}});
-      } else if (terminal_ >= 0) {
-        connection_.send({{"op", "resize"}, {"size", terminal_size(terminal_)}});
       }
     }
   }
 
   Connection& connection_;
-  int terminal_;
+  const Terminals& terminals_;
   UniqueFd signals_;
+  std::optional<RawMode> raw_;  ///< once the program runs, so that Ctrl-C works until then
 };
 
 }  // namespace
 
 int run_session(const CommandLine& command) {
   const Terminals terminals = inspect_terminals();
+  const bool traced = !command.trace_file.empty();
   common::LaunchRequest request{.distribution = command.distribution,
                                 .user = command.user,
                                 .shell = command.shell,
@@ -135,7 +139,7 @@ int run_session(const CommandLine& command) {
                                 .environment = shared_environment(),
                                 .terminals = terminals.flags,
                                 .size = terminal_size(terminals.fd),
-                                .trace = command.trace};
+                                .trace = traced};
   set_directory(command.directory, request);
 
   std::vector<int> streams = {0, 1, 2};
@@ -145,16 +149,15 @@ int run_session(const CommandLine& command) {
     streams[0] = null.get();
   }
   UniqueFd trace;
-  if (command.trace && !command.trace_file.empty()) {
+  if (traced && command.trace_file != "-") {
     trace = common::open_file(command.trace_file, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0666);
   }
-  if (command.trace) streams.push_back(trace ? trace.get() : 2);
+  if (traced) streams.push_back(trace ? trace.get() : 2);
 
   Connection connection = Connection::open();
   Outcome outcome;
-  {
-    const RawMode raw(terminals.raw ? 0 : -1);
-    Session session(connection, terminals.fd);
+  {  // The session's end gives the terminal back.
+    Session session(connection, terminals);
     Message message = request;
     message["op"] = "launch";
     connection.send(message, streams);

@@ -45,7 +45,7 @@ common::TerminalSize terminal_size(int fd) {
 }
 
 RawMode::RawMode(int fd) : fd_(fd) {
-  if (fd < 0 || ::tcgetattr(fd, &saved_) != 0) return;
+  if (::tcgetattr(fd, &saved_) != 0) return;
   termios raw = saved_;
   ::cfmakeraw(&raw);
   active_ = ::tcsetattr(fd, TCSADRAIN, &raw) == 0;

@@ -11,10 +11,10 @@ namespace lxss::launcher {
 
 /// Which standard streams the instance is to treat as the session's terminal.
 struct Terminals {
-  std::uint32_t flags = 0;   ///< control::kTerminal* bits
-  int fd = -1;               ///< one of them, -1 when there is none
-  bool raw = false;          ///< standard input is one: its host side becomes raw
-  bool detach_input = false; ///< in the background: input must not be taken from the shell
+  std::uint32_t flags = 0;    ///< control::kTerminal* bits
+  int fd = -1;                ///< one of them, -1 when there is none
+  bool raw = false;           ///< standard input is one: its host side becomes raw
+  bool detach_input = false;  ///< in the background: input must not be taken from the shell
 };
 
 /// Standard input counts as the terminal unless output goes into a pipe, whose

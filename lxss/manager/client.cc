@@ -24,7 +24,8 @@ Client::~Client() {
 }
 
 void Client::send(const Message& message) {
-  if (socket_ && common::send_message(socket_, message) != common::PacketSocket::SendResult::kSent) {
+  if (socket_ &&
+      common::send_message(socket_, message) != common::PacketSocket::SendResult::kSent) {
     close();
   }
 }
@@ -119,8 +120,8 @@ void Client::launch(const common::LaunchRequest& request, std::vector<UniqueFd> 
   }
   // A retry needs the descriptors again, so they are shared with it.
   auto shared = std::make_shared<std::vector<UniqueFd>>(std::move(descriptors));
-  Instance* instance = server_.instance_for_launch(
-      request.distribution, [weak = weak_from_this(), request, shared] {
+  Instance* instance =
+      server_.instance_for_launch(request.distribution, [weak = weak_from_this(), request, shared] {
         auto self = weak.lock();
         if (!self || !self->socket_) return;
         try {
@@ -134,12 +135,13 @@ void Client::launch(const common::LaunchRequest& request, std::vector<UniqueFd> 
   instance_ = instance;
 }
 
+/// A signal that comes before there is an instance ends the session at once.
 void Client::session_message(const Message& message) {
-  if (instance_ == nullptr) return;
   const std::string op = text(message, "op");
   if (op == "signal") {
-    instance_->send_signal(session_, message.at("number").get<std::uint32_t>());
-  } else if (op == "resize") {
+    const auto number = message.at("number").get<std::uint32_t>();
+    instance_ != nullptr ? instance_->send_signal(session_, number) : exited(int(number));
+  } else if (op == "resize" && instance_ != nullptr) {
     instance_->resize(session_, message.at("size").get<common::TerminalSize>());
   }
 }

@@ -20,8 +20,8 @@ void write_if_changed(distro::VolfsWriter& writer, const std::string& path,
 /// The host's names beyond its loopback.
 std::string host_names() {
   std::string lines;
-  for (const std::string& raw : common::split(
-           common::read_text_file("/etc/hosts").value_or(""), '\n')) {
+  for (const std::string& raw :
+       common::split(common::read_text_file("/etc/hosts").value_or(""), '\n')) {
     const std::string line(common::trim(raw));
     const bool own = line.starts_with("127.") || line.starts_with("::1") ||
                      line.starts_with("fe00::") || line.starts_with("ff0");

@@ -123,7 +123,8 @@ std::string Instance::boot_message(std::vector<UniqueFd>& drives) const {
       wsl_conf_.default_user ? accounts.by_name(*wsl_conf_.default_user) : std::nullopt;
   if (!owner) owner = accounts.by_uid(distribution_.default_uid);
   control::Boot boot;
-  std::memcpy(boot.hostname, hostname_.data(), std::min(hostname_.size(), sizeof boot.hostname - 1));
+  std::memcpy(boot.hostname, hostname_.data(),
+              std::min(hostname_.size(), sizeof boot.hostname - 1));
   for (const Drive& drive : config_.drives) {
     UniqueFd directory(::open(drive.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!directory) {
@@ -143,10 +144,11 @@ std::string Instance::boot_message(std::vector<UniqueFd>& drives) const {
   return std::string(bytes_of(boot));
 }
 
-SessionId Instance::launch(const common::LaunchRequest& request,
-                           std::vector<UniqueFd> descriptors, SessionOwner& owner) {
+SessionId Instance::launch(const common::LaunchRequest& request, std::vector<UniqueFd> descriptors,
+                           SessionOwner& owner) {
   const distro::Accounts accounts = distro::Accounts::of(tree_);
-  const std::string user = request.user.empty() ? wsl_conf_.default_user.value_or("") : request.user;
+  const std::string user =
+      request.user.empty() ? wsl_conf_.default_user.value_or("") : request.user;
   const std::optional<distro::Account> account =
       user.empty() ? accounts.by_uid(distribution_.default_uid) : accounts.by_name(user);
   if (!account) throw Failure("There is no user '{}' in '{}'.", user, name());
@@ -155,7 +157,8 @@ SessionId Instance::launch(const common::LaunchRequest& request,
                   .request = request,
                   .plan = plan_launch(request, name(), *account, config_.drives),
                   .descriptors = std::move(descriptors)};
-  encode_launch(session.plan, request, id, session.plan.directories.front());  // Throws if too long.
+  encode_launch(session.plan, request, id,
+                session.plan.directories.front());  // Throws if too long.
   loop_.cancel(idle_);
   Session& kept = sessions_.emplace(id, std::move(session)).first->second;
   if (phase_ == Phase::kRunning) send_launch(id, kept);
@@ -178,8 +181,10 @@ void Instance::send(const T& message) {
   if (phase_ == Phase::kRunning) control_.send(bytes_of(message));
 }
 
-void Instance::send_signal(SessionId session, std::uint32_t number) {
-  send(control::Signal{.session = session, .number = number});
+void Instance::send_signal(SessionId id, std::uint32_t number) {
+  if (phase_ == Phase::kRunning) return send(control::Signal{.session = id, .number = number});
+  auto session = sessions_.extract(id);
+  if (session) session.mapped().owner->exited(int(number));
 }
 
 void Instance::resize(SessionId session, const common::TerminalSize& size) {

@@ -52,9 +52,10 @@ class Instance {
 
   /// Runs the request; `descriptors` are standard input, output, error (and the
   /// trace). Must not be stopping(). Throws Failure when the request cannot be met.
-  SessionId launch(const common::LaunchRequest& request,
-                   std::vector<common::UniqueFd> descriptors, SessionOwner& owner);
-  void send_signal(SessionId session, std::uint32_t number);
+  SessionId launch(const common::LaunchRequest& request, std::vector<common::UniqueFd> descriptors,
+                   SessionOwner& owner);
+  /// Before the instance runs, the signal ends the session.
+  void send_signal(SessionId id, std::uint32_t number);
   void resize(SessionId session, const common::TerminalSize& size);
   /// The owner has gone: hangs the session up and forgets it.
   void hang_up(SessionId session);
@@ -103,7 +104,7 @@ class Instance {
   pid_t pid_ = -1;
   Phase phase_ = Phase::kLocking;
   std::uint32_t confinement_ = 0;
-  std::string boot_error_;  ///< the kernel's own sentence
+  std::string boot_error_;                             ///< the kernel's own sentence
   EventLoop::TimerId deadline_ = EventLoop::kNoTimer;  ///< of locking, booting or stopping
   EventLoop::TimerId retry_ = EventLoop::kNoTimer;
   EventLoop::TimerId idle_ = EventLoop::kNoTimer;

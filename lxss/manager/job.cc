@@ -92,9 +92,15 @@ void Job::read_messages() {
     }
     const std::string text = packet->bytes.substr(1);
     switch (packet->bytes.front()) {
-      case kProgress: on_progress_(text); break;
-      case kDone: failure_.reset(); break;
-      case kFailed: failure_ = text; break;
+      case kProgress:
+        on_progress_(text);
+        break;
+      case kDone:
+        failure_.reset();
+        break;
+      case kFailed:
+        failure_ = text;
+        break;
     }
   }
 }
@@ -102,8 +108,9 @@ void Job::read_messages() {
 void Job::process_ended() {
   read_messages();
   pid_ = -1;
-  const OnEnd on_end = std::move(on_end_);
-  on_end(failure_);
+  const OnEnd on_end = std::move(on_end_);  // It may destroy this job.
+  const std::optional<std::string> failure = std::move(failure_);
+  on_end(failure);
 }
 
 }  // namespace lxss::manager

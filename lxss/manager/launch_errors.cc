@@ -22,9 +22,9 @@ std::string error_text(int error) {
 LaunchError describe(const control::LaunchFailed& failed, const LaunchPlan& plan) {
   switch (failed.step) {
     case control::LaunchStep::kWorkingDirectory:
-      return {fmt::format("cannot enter '{}': {}", plan.directories.back(),
-                          error_text(failed.error)),
-              common::kExitFailure};
+      return {
+          fmt::format("cannot enter '{}': {}", plan.directories.back(), error_text(failed.error)),
+          common::kExitFailure};
     case control::LaunchStep::kProgram:
       return {fmt::format("{}: {}", plan.program, error_text(failed.error)),
               failed.error == kLinuxENOENT ? common::kExitNotFound : common::kExitCannotExecute};

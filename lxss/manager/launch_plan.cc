@@ -40,10 +40,9 @@ void plan_command(const LaunchRequest& request, const distro::Account& account, 
     plan.arguments = {(login ? "-" : "") + shell_name};
     return;
   }
-  const bool by_shell = request.shell == ShellType::kStandard ||
-                        request.shell == ShellType::kLogin ||
-                        (request.shell == ShellType::kDefault && words.size() == 1 &&
-                         is_shell_text(words.front()));
+  const bool by_shell =
+      request.shell == ShellType::kStandard || request.shell == ShellType::kLogin ||
+      (request.shell == ShellType::kDefault && words.size() == 1 && is_shell_text(words.front()));
   if (!by_shell) {
     plan.program = words.front();
     plan.arguments = words;
@@ -78,9 +77,15 @@ void plan_environment(const LaunchRequest& request, const std::string& distribut
     return found == request.environment.end() ? fallback : found->second;
   };
   std::map<std::string, std::string> variables = {
-      {"HOSTTYPE", "x86_64"},    {"LANG", given("LANG", "C.UTF-8")}, {"PATH", kPath},
-      {"TERM", given("TERM", "dumb")}, {"HOME", account.home},       {"USER", account.name},
-      {"LOGNAME", account.name}, {"SHELL", account.shell},           {"WSL_DISTRO_NAME", distribution},
+      {"HOSTTYPE", "x86_64"},
+      {"LANG", given("LANG", "C.UTF-8")},
+      {"PATH", kPath},
+      {"TERM", given("TERM", "dumb")},
+      {"HOME", account.home},
+      {"USER", account.name},
+      {"LOGNAME", account.name},
+      {"SHELL", account.shell},
+      {"WSL_DISTRO_NAME", distribution},
   };
   if (const std::string wslenv = given("WSLENV", ""); !wslenv.empty()) {
     variables["WSLENV"] = wslenv;
@@ -139,9 +144,9 @@ std::string encode_launch(const LaunchPlan& plan, const LaunchRequest& request,
                           std::uint64_t session, const std::string& directory) {
   control::Launch launch;
   launch.session = session;
-  launch.flags = (request.terminals & (control::kTerminal0 | control::kTerminal1 |
-                                       control::kTerminal2)) |
-                 (request.trace ? control::kTrace : 0u);
+  launch.flags =
+      (request.terminals & (control::kTerminal0 | control::kTerminal1 | control::kTerminal2)) |
+      (request.trace ? control::kTrace : 0u);
   launch.uid = plan.uid;
   launch.gid = plan.gid;
   launch.group_count = std::uint32_t(plan.groups.size());

@@ -222,8 +222,8 @@ Server::JobKey Server::install(InstallRequest request, Listener listener) {
   const bool chosen = !request.directory.empty();
   Distribution distribution{
       .name = request.name,
-      .directory = chosen ? request.directory
-                          : paths_.distributions() + '/' + common::lower(request.name)};
+      .directory =
+          chosen ? request.directory : paths_.distributions() + '/' + common::lower(request.name)};
   const std::string key = key_of(distribution);
   refuse_if_busy(key);
   distribution.made_directory = !std::filesystem::exists(distribution.directory);
@@ -231,36 +231,37 @@ Server::JobKey Server::install(InstallRequest request, Listener listener) {
     throw Failure("'{}' exists already.", distribution.rootfs());
   }
   registry_.begin_install(distribution);
-  Listener finish{listener.progress,
-                  [this, distribution, listener](const std::optional<std::string>& failure) {
-                    if (!failure) {
-                      registry_.finish_install(distribution.name);
-                      return listener.end(failure);
-                    }
-                    remove(distribution, "cleaned up after a failed install",
-                           {listener.progress, [listener, failure](auto&) { listener.end(failure); }});
-                  }};
+  Listener finish{
+      listener.progress, [this, distribution, listener](const std::optional<std::string>& failure) {
+        if (!failure) {
+          registry_.finish_install(distribution.name);
+          return listener.end(failure);
+        }
+        remove(distribution, "cleaned up after a failed install",
+               {listener.progress, [listener, failure](auto&) { listener.end(failure); }});
+      }};
   const int archive = request.archive.get();
-  start_job(key, fmt::format("'{}' is being installed.", distribution.name),
-            archive >= 0 ? std::vector<int>{archive} : std::vector<int>{},
-            [&](const Report& report) {
-              common::make_directories(distribution.directory);
-              install_files(request, distribution, paths_.cache, report);
-            },
-            std::move(finish));
+  start_job(
+      key, fmt::format("'{}' is being installed.", distribution.name),
+      archive >= 0 ? std::vector<int>{archive} : std::vector<int>{},
+      [&](const Report& report) {
+        common::make_directories(distribution.directory);
+        install_files(request, distribution, paths_.cache, report);
+      },
+      std::move(finish));
   return key;
 }
 
 /// Removes the files in a job, and then the registry's row.
 void Server::remove(const Distribution& distribution, const std::string& activity,
                     Listener listener) {
-  start_job(key_of(distribution), fmt::format("'{}' is being {}.", distribution.name, activity), {},
-            [&](const Report&) { distro::remove_files(distribution); },
-            {listener.progress,
-             [this, distribution, end = std::move(listener.end)](const auto& failure) {
-               if (!failure) registry_.forget(distribution.name);
-               end(failure);
-             }});
+  start_job(
+      key_of(distribution), fmt::format("'{}' is being {}.", distribution.name, activity), {},
+      [&](const Report&) { distro::remove_files(distribution); },
+      {listener.progress, [this, distribution, end = std::move(listener.end)](const auto& failure) {
+         if (!failure) registry_.forget(distribution.name);
+         end(failure);
+       }});
 }
 
 Server::JobKey Server::uninstall(const std::string& name, Listener listener) {
@@ -289,16 +290,16 @@ Server::JobKey Server::export_to(const std::string& name, UniqueFd archive,
   activities_[key] = {sentence, nullptr};
   auto shared = std::make_shared<UniqueFd>(std::move(archive));
   when_stopped(key, [=, this, listener = std::move(listener)] {
-    start_job(key, sentence, {shared->get()},
-              [&](const Report& report) {
-                const UniqueFd lock = try_lock_tree(distribution.rootfs());
-                if (!lock) throw Failure("The files of '{}' are in use.", distribution.name);
-                distro::export_archive(distribution.rootfs(), shared->get(), archive_format,
-                                       [&](std::uint64_t files) {
-                                         report(fmt::format("packing: {} files", files));
-                                       });
-              },
-              listener);
+    start_job(
+        key, sentence, {shared->get()},
+        [&](const Report& report) {
+          const UniqueFd lock = try_lock_tree(distribution.rootfs());
+          if (!lock) throw Failure("The files of '{}' are in use.", distribution.name);
+          distro::export_archive(
+              distribution.rootfs(), shared->get(), archive_format,
+              [&](std::uint64_t files) { report(fmt::format("packing: {} files", files)); });
+        },
+        listener);
   });
   return key;
 }

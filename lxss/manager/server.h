@@ -33,9 +33,9 @@ struct Listener {
 struct InstallRequest {
   enum class Source { kDebian, kMinimal, kArchive };
   Source source = Source::kArchive;
-  std::string name;
-  std::string directory;     ///< absolute; empty: the manager's choice
-  common::UniqueFd archive;  ///< kArchive only
+  std::string name{};
+  std::string directory{};     ///< absolute; empty: the manager's choice
+  common::UniqueFd archive{};  ///< kArchive only
 };
 
 class Server {

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include <new>
+#include <string_view>
 
 #include "host/linux/syscall.h"
 #include "lxcore/control/protocol.h"
@@ -33,7 +34,7 @@ namespace {
 [[noreturn]] void fail(const char* sentence) {
   call(SYS_write, control::kLogFd, sentence, __builtin_strlen(sentence));
   control::BootFailed message;
-  __builtin_strncpy(message.text, sentence, sizeof message.text - 1);
+  std::string_view(sentence).copy(message.text, sizeof message.text - 1);
   call(SYS_write, control::kControlFd, &message, sizeof message);
   for (;;) call(SYS_exit_group, 1);
 }
@@ -78,7 +79,7 @@ u64 parse_hex(const char*& at) {
 
 /// Unmaps what the host's exec made (stack, heap), so that the guest begins in an
 /// empty space. The kernel window and the vDSO with its data stay.
-void unmap_leftovers() {
+void unmap_leftovers(MachineInfo& machine) {
   i64 fd = call(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY, 0);
   if (fd < 0) fail("/proc is not mounted on this host.");
   char text[6000];
@@ -89,6 +90,7 @@ void unmap_leftovers() {
   call(SYS_close, fd);
   text[size] = 0;
   const char* at = text;
+  usize kept = 0;
   while (*at) {
     u64 begin = parse_hex(at);
     ++at;
@@ -96,7 +98,13 @@ void unmap_leftovers() {
     const char* line_end = at;
     while (*line_end && *line_end != '\n') ++line_end;
     bool is_host_page = line_end[-1] == ']' && line_end[-2] != 'k' && line_end[-2] != 'p';
-    if (!is_host_page && is_user_range(begin, end - begin)) call(SYS_munmap, begin, end - begin);
+    if (is_user_range(begin, end - begin)) {
+      if (!is_host_page) {
+        call(SYS_munmap, begin, end - begin);
+      } else if (kept < MachineInfo::kMaxPages) {
+        machine.pages[kept++] = {begin, end, begin == machine.vdso};
+      }
+    }
     at = *line_end ? line_end + 1 : line_end;
   }
 }
@@ -113,7 +121,7 @@ void raise_descriptor_limit() {
 /// On kernel stack 0, in the first process.
 extern "C" [[noreturn]] void lxss_boot_on_kernel_stack() {
   use_stack_slot(0);
-  unmap_leftovers();
+  unmap_leftovers(boot_info().machine);
   upcall::boot();
 }
 
@@ -134,6 +142,8 @@ extern "C" [[noreturn]] void lxss_boot(const u64* stack) {
   u64 blocked = u64{1} << (kInterruptSignal - 1);
   call(SYS_rt_sigprocmask, SIG_BLOCK, &blocked, nullptr, 8);
   install_trap_handlers();
+  ignore_host_signals();
+  call(SYS_umask, 0);
 
   auto* thread = new Thread;
   thread->host_process = thread->host_thread = info.monitor_process;

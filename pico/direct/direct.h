@@ -39,6 +39,8 @@ inline bool in_kernel_text(u64 address) {
 
 /// Installs the handlers for all traps; inherited by every later pico process.
 void install_trap_handlers();
+/// Once, by the first process.
+void ignore_host_signals();
 /// Makes the caller's alternate signal stack the given kernel stack slot.
 void use_stack_slot(u32 slot);
 /// Leaves lxcore for the guest with the frame on the current kernel stack.

@@ -2,6 +2,7 @@
 //
 // All pico processes share one host descriptor table (CLONE_FILES) and are
 // children of the first process (CLONE_PARENT), which reaps them.
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -27,6 +28,10 @@ u32& busy_word(StackSlots& slots, u32 slot) {
   auto*& chunk = slots.chunks[slot / StackSlots::kChunk];
   if (!chunk) chunk = new StackSlots::Chunk;
   return chunk->busy[slot % StackSlots::kChunk];
+}
+
+Thread*& occupant(StackSlots& slots, u32 slot) {
+  return slots.chunks[slot / StackSlots::kChunk]->occupants[slot % StackSlots::kChunk];
 }
 
 /// A free slot with a mapped stack, marked busy.
@@ -155,8 +160,10 @@ Result<> spawn(Thread& child, const SpawnOptions& options) {
   }
   if (options.set_tls) flags |= CLONE_SETTLS;
   child.in_kernel.store(1, std::memory_order_relaxed);
+  child.replaced = std::exchange(occupant(*child.slots, child.stack_slot), &child);
   i64 result = clone_to(flags, frame, &child.host_thread, &busy, options.tls);
   if (result < 0) {
+    occupant(*child.slots, child.stack_slot) = std::exchange(child.replaced, nullptr);
     __atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
     return Errno::kEAGAIN;
   }
@@ -175,6 +182,7 @@ Result<bool> fork(Thread& child, StackSlots& child_slots) {
   }
   u32& busy = busy_word(child_slots, child.stack_slot);
   busy = 1;
+  occupant(child_slots, child.stack_slot) = &child;
   child.in_kernel.store(1, std::memory_order_relaxed);
   u64 flags = process_flags();
   i64 result = call(SYS_clone, flags, nullptr, &child.host_thread, &busy, 0);
@@ -186,7 +194,7 @@ Result<bool> fork(Thread& child, StackSlots& child_slots) {
   return false;
 }
 
-Result<> leave_shared_memory(StackSlots& slots) {
+Result<> leave_shared_memory(StackSlots& slots, u64 scratch, u64 size) {
   Thread& thread = current();
   StackSlots& old_slots = *thread.slots;
   for (u32 i = 0; i < StackSlots::kChunks; ++i) {
@@ -196,9 +204,20 @@ Result<> leave_shared_memory(StackSlots& slots) {
   }
   u32& busy = busy_word(slots, thread.stack_slot);
   busy = 1;
+  // The slot in the shared memory has no occupant from here on: only its stack is used, by
+  // the host process that is left.
+  occupant(old_slots, thread.stack_slot) = nullptr;
+  occupant(slots, thread.stack_slot) = &thread;
   i64 result = call(SYS_clone, process_flags(), nullptr, &thread.host_thread, &busy, 0);
-  if (result < 0) return Errno::kEAGAIN;
-  if (result > 0) exit_process();
+  if (result < 0) {
+    occupant(old_slots, thread.stack_slot) = &thread;
+    occupant(slots, thread.stack_slot) = nullptr;
+    return Errno::kEAGAIN;
+  }
+  if (result > 0) {
+    call(SYS_munmap, scratch, size);
+    exit_process();
+  }
   thread.host_process = thread.host_thread;
   thread.slots = &slots;
   adopt_by_monitor();
@@ -238,6 +257,14 @@ bool reap(Death& death) {
   if (info.si_pid == 0) return false;
   death = {info.si_pid, info.si_code != CLD_EXITED, info.si_status};
   return true;
+}
+
+Result<host::UniqueFd> death_events() {
+  u64 mask = u64{1} << (SIGCHLD - 1);
+  TRY(host::sys::check_void(call(SYS_rt_sigprocmask, SIG_BLOCK, &mask, nullptr, 8)));
+  i64 fd = call(SYS_signalfd4, -1, &mask, 8, O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return host::sys::to_errno(fd);
+  return host::UniqueFd(host::Fd{static_cast<i32>(fd)});
 }
 
 void set_host_name(const char* name) { call(SYS_prctl, PR_SET_NAME, name, 0, 0, 0); }

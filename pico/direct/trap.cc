@@ -113,7 +113,11 @@ extern "C" lxss::i64 lxss_interruptible_call(lxss::i64 number, lxss::u64 a, lxss
 namespace lxss::host::sys {
 
 i64 interruptible(i64 number, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f) {
-  return lxss_interruptible_call(number, a, b, c, d, e, f);
+  auto& state = pico::current().in_kernel;
+  state.store(pico::Thread::kBlockedInHost, std::memory_order_relaxed);
+  i64 result = lxss_interruptible_call(number, a, b, c, d, e, f);
+  state.store(pico::Thread::kInKernel, std::memory_order_relaxed);
+  return result;
 }
 
 }  // namespace lxss::host::sys
@@ -185,6 +189,19 @@ void install_trap_handlers() {
     if (host::sys::call(SYS_rt_sigaction, signal, &action, nullptr, 8) < 0) {
       LXSS_PANIC("rt_sigaction");
     }
+  }
+}
+
+/// What the host would end a pico process for while it does I/O for a guest.
+void ignore_host_signals() {
+  struct {
+    void (*handler)(int);
+    u64 flags = 0;
+    void (*restorer)() = nullptr;
+    u64 mask = 0;
+  } action = {SIG_IGN};
+  for (int signal : {SIGPIPE, SIGXFSZ, SIGTTIN, SIGTTOU, SIGTSTP, SIGINT, SIGQUIT, SIGHUP}) {
+    host::sys::call(SYS_rt_sigaction, signal, &action, nullptr, 8);
   }
 }
 

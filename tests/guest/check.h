@@ -122,12 +122,13 @@ template <typename T>
 void check_errno(T value, int expected, const char* text, const char* file, int line) {
   const int error = errno;
   if (!is_failure(value)) {
-    fail(file, line, std::string(text) + ": succeeded with " + to_text(value) + ", expected " +
-                         std::strerror(expected));
+    fail(file, line,
+         std::string(text) + ": succeeded with " + to_text(value) + ", expected " +
+             std::strerror(expected));
   }
   if (error != expected) {
-    fail(file, line, std::string(text) + ": " + std::strerror(error) + ", expected " +
-                         std::strerror(expected));
+    fail(file, line,
+         std::string(text) + ": " + std::strerror(error) + ", expected " + std::strerror(expected));
   }
 }
 
@@ -180,7 +181,9 @@ class Signpost {
   Signpost(const Signpost&) = delete;
   Signpost& operator=(const Signpost&) = delete;
 
-  void reach(char what = '.') const { check_ok(write(ends_[1], &what, 1), "reach", __FILE__, __LINE__); }
+  void reach(char what = '.') const {
+    check_ok(write(ends_[1], &what, 1), "reach", __FILE__, __LINE__);
+  }
   char await() const {
     char what = 0;
     ssize_t count;
@@ -205,7 +208,8 @@ inline std::string read_fd(int fd) {
 }
 
 inline std::string read_file(const std::string& path) {
-  const int fd = check_ok(open(path.c_str(), O_RDONLY | O_CLOEXEC), path.c_str(), __FILE__, __LINE__);
+  const int fd =
+      check_ok(open(path.c_str(), O_RDONLY | O_CLOEXEC), path.c_str(), __FILE__, __LINE__);
   std::string text = read_fd(fd);
   close(fd);
   return text;
@@ -241,7 +245,7 @@ inline void need_root() {
   if (geteuid() != 0) skip("needs root");
 }
 
-inline bool run_test(const Test& test, int& passed, int& failed, int& skipped) {
+inline void run_test(const Test& test, int& passed, int& failed, int& skipped) {
   const char* base = std::getenv("TMPDIR");
   std::string directory = std::string(base ? base : "/tmp") + "/" + test.name + ".XXXXXX";
   check_ok((intptr_t)mkdtemp(directory.data()) == 0 ? -1 : 0, "mkdtemp", __FILE__, __LINE__);
@@ -270,7 +274,6 @@ inline bool run_test(const Test& test, int& passed, int& failed, int& skipped) {
     ++failed;
     std::printf("FAIL %s (%s)\n", test.name, describe_status(status).c_str());
   }
-  return status == 0;
 }
 
 inline int run(const std::vector<std::string>& arguments) {
@@ -312,8 +315,8 @@ inline int run(const std::vector<std::string>& arguments) {
 
 }  // namespace check
 
-#define TEST(name)                                             \
-  static void test_##name();                                   \
+#define TEST(name)                                                \
+  static void test_##name();                                      \
   static check::RegisterTest register_##name(#name, test_##name); \
   static void test_##name()
 
@@ -323,8 +326,8 @@ inline int run(const std::vector<std::string>& arguments) {
   static int helper_##name([[maybe_unused]] std::vector<std::string> arguments)
 
 #define FAIL(message) check::fail(__FILE__, __LINE__, message)
-#define CHECK(condition) \
-  do {                   \
+#define CHECK(condition)                \
+  do {                                  \
     if (!(condition)) FAIL(#condition); \
   } while (false)
 #define CHECK_EQ(a, b) check::check_equal(a, b, #a " == " #b, __FILE__, __LINE__)

@@ -224,7 +224,7 @@ TEST(vectors) {
   CHECK_ERRNO(readv(fd, into, -1), EINVAL);
   CHECK_ERRNO(readv(fd, into, 1025), EINVAL);
   CHECK_EQ(readv(fd, into, 0), 0);
-  iovec huge[] = {{a, SSIZE_MAX}, {b, SSIZE_MAX}};
+  iovec huge[] = {{a, 2}, {b, SIZE_MAX}};
   CHECK_ERRNO(readv(fd, huge, 2), EINVAL);
   CHECK_ERRNO(readv(fd, reinterpret_cast<iovec*>(8), 1), EFAULT);
   CHECK_ERRNO(preadv2(fd, into, 2, 0, 0x4000), EOPNOTSUPP);
@@ -357,7 +357,9 @@ TEST(copy_file_range_forms) {
   CHECK_EQ(copy_file_range(in, &from, out, &to, 4, 0), 4);
   CHECK_EQ(from, 9);
   CHECK_EQ(to, 7);
-  CHECK_EQ(read_file("target"), std::string("\0\0\0" "5678", 7));
+  CHECK_EQ(read_file("target"), std::string("\0\0\0"
+                                            "5678",
+                                            7));
   CHECK_EQ(copy_file_range(in, nullptr, out, nullptr, 2, 0), 2);
   CHECK_EQ(lseek(out, 0, SEEK_CUR), 2);
   from = 100;

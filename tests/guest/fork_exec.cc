@@ -15,7 +15,8 @@
 namespace {
 
 /// Executes this program's helper in a child and returns what it wrote to standard output.
-std::string run_helper(std::vector<std::string> arguments, std::vector<std::string> environment = {}) {
+std::string run_helper(std::vector<std::string> arguments,
+                       std::vector<std::string> environment = {}) {
   Signpost output;
   const pid_t pid = in_child([&] {
     const std::string self = own_path();
@@ -214,16 +215,17 @@ TEST(fork_from_thread_keeps_one_thread) {
   CHECK_EQ(pthread_create(
                &thread, nullptr,
                [](void*) -> void* {
-                 CHECK_EXIT(in_child([] {
-                              CHECK_EQ(getpid(), syscall(SYS_gettid));
-                              int threads = 0;
-                              for (auto& entry : std::filesystem::directory_iterator("/proc/self/task")) {
-                                CHECK_EQ(entry.path().filename().string(), std::to_string(getpid()));
-                                ++threads;
-                              }
-                              CHECK_EQ(threads, 1);
-                            }),
-                            0);
+                 CHECK_EXIT(
+                     in_child([] {
+                       CHECK_EQ(getpid(), syscall(SYS_gettid));
+                       int threads = 0;
+                       for (auto& entry : std::filesystem::directory_iterator("/proc/self/task")) {
+                         CHECK_EQ(entry.path().filename().string(), std::to_string(getpid()));
+                         ++threads;
+                       }
+                       CHECK_EQ(threads, 1);
+                     }),
+                     0);
                  return nullptr;
                },
                nullptr),
@@ -270,7 +272,8 @@ TEST(posix_spawn_runs_and_reports_errors) {
   std::string self = own_path();
   const char* argv[] = {"name", "--helper", "exit_with", "4", nullptr};
   pid_t child;
-  CHECK_EQ(posix_spawn(&child, self.c_str(), nullptr, nullptr, const_cast<char**>(argv), environ), 0);
+  CHECK_EQ(posix_spawn(&child, self.c_str(), nullptr, nullptr, const_cast<char**>(argv), environ),
+           0);
   CHECK_EXIT(child, 4);
   CHECK_EQ(posix_spawn(&child, "/nonexistent", nullptr, nullptr, const_cast<char**>(argv), environ),
            ENOENT);
@@ -292,8 +295,9 @@ TEST(posix_spawn_file_actions_and_attributes) {
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
   const char* argv[] = {"name", "--helper", "print_signals", nullptr};
   pid_t child;
-  CHECK_EQ(posix_spawn(&child, self.c_str(), &actions, &attributes, const_cast<char**>(argv), environ),
-           0);
+  CHECK_EQ(
+      posix_spawn(&child, self.c_str(), &actions, &attributes, const_cast<char**>(argv), environ),
+      0);
   CHECK_EQ(getpgid(child), child);
   CHECK_EXIT(child, 0);
   CHECK_EQ(read_file("output").substr(0, 14), "term blocked 1");
@@ -329,7 +333,8 @@ TEST(exec_too_big) {
   const std::string part(32 * 4096 - 1, 'x');
   std::vector<const char*> many(1000, part.c_str());
   many.push_back(nullptr);
-  CHECK_ERRNO(execve(self.c_str(), const_cast<char**>(many.data()), const_cast<char**>(envp)), E2BIG);
+  CHECK_ERRNO(execve(self.c_str(), const_cast<char**>(many.data()), const_cast<char**>(envp)),
+              E2BIG);
 }
 
 TEST(exec_errors) {
@@ -520,15 +525,21 @@ TEST(exec_keeps_pid_limits_directory_umask_and_sets_name) {
   });
   CHECK_EXIT(child, 0);
   OK(close(output.write_end()));
-  CHECK_EQ(read_fd(output.read_end()), "50 a_long_program_ " + std::string(std::filesystem::current_path()) +
-                                           " 027 " + std::to_string(child));
+  CHECK_EQ(read_fd(output.read_end()), "50 a_long_program_ " +
+                                           std::string(std::filesystem::current_path()) + " 027 " +
+                                           std::to_string(child));
 }
 
 TEST(exec_from_a_thread_ends_the_others) {
   const pid_t child = in_child([&] {
     pthread_t waiting, executing;
     pthread_create(
-        &waiting, nullptr, [](void*) -> void* { pause(); return nullptr; }, nullptr);
+        &waiting, nullptr,
+        [](void*) -> void* {
+          pause();
+          return nullptr;
+        },
+        nullptr);
     pthread_create(&executing, nullptr, exec_helper_exit_5, nullptr);
     pthread_join(waiting, nullptr);
     _exit(1);
@@ -578,7 +589,8 @@ TEST(proc_self_exe) {
   OK(stat("/proc/self/exe", &by_link));
   OK(stat(own_path().c_str(), &by_path));
   CHECK_EQ(by_link.st_ino, by_path.st_ino);
-  CHECK_EXIT(in_child([] { execl("/proc/self/exe", "name", "--helper", "exit_with", "6", nullptr); }), 6);
+  CHECK_EXIT(
+      in_child([] { execl("/proc/self/exe", "name", "--helper", "exit_with", "6", nullptr); }), 6);
 }
 
 TEST(proc_self_exe_of_a_deleted_program) {
@@ -590,7 +602,8 @@ TEST(proc_self_exe_of_a_deleted_program) {
   });
   running.await();
   const std::string link = "/proc/" + std::to_string(child) + "/exe";
-  CHECK_EQ(std::filesystem::read_symlink(link).string(), std::filesystem::canonical("program").string());
+  CHECK_EQ(std::filesystem::read_symlink(link).string(),
+           std::filesystem::canonical("program").string());
   OK(unlink("program"));
   CHECK(std::filesystem::read_symlink(link).string().ends_with("/program (deleted)"));
   OK(kill(child, SIGKILL));

@@ -63,8 +63,8 @@ std::vector<Area> areas() {
     char protection[5];
     Area area;
     int name_at = 0;
-    CHECK_EQ(std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " %4s %lx %*x:%*x %lu %n", &area.begin,
-                         &area.end, protection, &area.offset, &area.inode, &name_at),
+    CHECK_EQ(std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " %4s %lx %*x:%*x %lu %n",
+                         &area.begin, &area.end, protection, &area.offset, &area.inode, &name_at),
              5);
     area.protection = protection;
     area.name = line.substr(name_at);
@@ -105,9 +105,11 @@ TEST(mmap_errors) {
   CHECK_ERRNO(mmap(reinterpret_cast<void*>(0x7ffffffff000), 4 * kPage, PROT_READ,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
               ENOMEM);
-  CHECK_ERRNO(mmap(nullptr, SIZE_MAX - kPage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), ENOMEM);
-  CHECK_ERRNO(mmap(nullptr, 1ul << 47, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+  CHECK_ERRNO(mmap(nullptr, SIZE_MAX - kPage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
               ENOMEM);
+  CHECK_ERRNO(
+      mmap(nullptr, 1ul << 47, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+      ENOMEM);
   const int fd = file_of(kPage);
   CHECK_ERRNO(mmap(nullptr, kPage, PROT_READ, MAP_SHARED, fd, 1), EINVAL);
   const int read_only = OK(open("file", O_RDONLY));
@@ -124,8 +126,8 @@ TEST(mmap_errors) {
 TEST(null_page_is_not_for_the_taking) {
   CHECK_EXIT(in_child([] {
                if (geteuid() == 0) OK(setresuid(1234, 1234, 1234));
-               const void* result = mmap(nullptr, kPage, PROT_READ,
-                                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+               const void* result =
+                   mmap(nullptr, kPage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
                CHECK_ERRNO(result, EPERM);
              }),
              0);
@@ -321,7 +323,8 @@ TEST(mremap_errors) {
   CHECK_ERRNO(mremap(pages, kPage, 0, 0), EINVAL);
   CHECK_ERRNO(mremap(pages, kPage, kPage, 0x80), EINVAL);
   CHECK_ERRNO(mremap(pages, kPage, kPage, MREMAP_FIXED, pages), EINVAL);
-  CHECK_ERRNO(mremap(pages, 2 * kPage, 2 * kPage, MREMAP_MAYMOVE | MREMAP_FIXED, pages + kPage), EINVAL);
+  CHECK_ERRNO(mremap(pages, 2 * kPage, 2 * kPage, MREMAP_MAYMOVE | MREMAP_FIXED, pages + kPage),
+              EINVAL);
   OK(munmap(pages, 2 * kPage));
   CHECK_ERRNO(mremap(pages, kPage, 2 * kPage, MREMAP_MAYMOVE), EFAULT);
 }
@@ -589,9 +592,9 @@ TEST(growsdown_mapping) {
   constexpr size_t kRoom = 1024 * kPage;
   char* room = map(kRoom, PROT_NONE);
   OK(munmap(room, kRoom));
-  char* stack = map(kPage, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_FIXED, -1, 0,
-                    room + kRoom - kPage);
+  char* stack =
+      map(kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_FIXED,
+          -1, 0, room + kRoom - kPage);
   volatile char* below = stack - 1;
   *below = 1;
   CHECK_EQ(*below, 1);

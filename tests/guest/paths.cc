@@ -33,18 +33,14 @@ std::multiset<std::string> names_in(const char* path) {
   return names;
 }
 
-std::string link_target(const char* path) {
-  char target[PATH_MAX];
-  return {target, static_cast<size_t>(OK(readlink(path, target, sizeof target)))};
-}
-
 }  // namespace
 
 TEST(dots_and_slashes) {
   OK(mkdir("a", 0755));
   OK(mkdir("a/b", 0755));
   write_file("a/file", "x");
-  for (const char* path : {"a/./file", "a//file", "./a/b/../file", "a/b/.././///file"}) OK(access(path, F_OK));
+  for (const char* path : {"a/./file", "a//file", "./a/b/../file", "a/b/.././///file"})
+    OK(access(path, F_OK));
   CHECK_ERRNO(access("a/file/.", F_OK), ENOTDIR);
   CHECK_ERRNO(access("a/file/..", F_OK), ENOTDIR);
   CHECK_ERRNO(access("a/missing/..", F_OK), ENOENT);
@@ -101,8 +97,9 @@ TEST(long_names) {
 }
 
 TEST(names_are_bytes) {
-  const char* names[] = {"\xff\xfe", "new\nline", "back\\slash", "colon:star*?", "trailing.", "trailing ",
-                         "con", "\u00e4", "a\u0308", "UPPER", "upper"};
+  const char* names[] = {"\xff\xfe",  "new\nline", "back\\slash", "colon:star*?",
+                         "trailing.", "trailing ", "con",         "\u00e4",
+                         "a\u0308",   "UPPER",     "upper"};
   for (const char* name : names) write_file(name, name);
   for (const char* name : names) CHECK_EQ(read_file(name), name);
   CHECK_EQ(names_in(".").size(), std::size(names) + 2);
@@ -543,7 +540,7 @@ TEST(deep_directories) {
   }
   // The path is longer than PATH_MAX now.
   char buffer[2 * PATH_MAX];
-  CHECK_ERRNO(syscall(SYS_getcwd, buffer, PATH_MAX), ERANGE);
+  CHECK_ERRNO(syscall(SYS_getcwd, buffer, sizeof buffer), ENAMETOOLONG);
   for (int i = 0; i < 30; ++i) OK(chdir(".."));
 }
 

@@ -110,7 +110,8 @@ TEST(writes_up_to_a_page_are_atomic) {
   for (char letter : {'a', 'b', 'c'}) {
     writers.push_back(in_child([=] {
       const std::string block(3000, letter);
-      for (int i = 0; i < 50; ++i) CHECK_EQ(write(pipe.write_end, block.data(), block.size()), 3000);
+      for (int i = 0; i < 50; ++i)
+        CHECK_EQ(write(pipe.write_end, block.data(), block.size()), 3000);
     }));
   }
   OK(close(pipe.write_end));

@@ -182,8 +182,8 @@ TEST(default_actions) {
   }
   const rlimit no_core = {0, 0};
   OK(setrlimit(RLIMIT_CORE, &no_core));
-  for (int signal : {SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGXCPU, SIGXFSZ,
-                     SIGSYS}) {
+  for (int signal :
+       {SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGXCPU, SIGXFSZ, SIGSYS}) {
     CHECK_KILLED(in_child([=] { raise(signal); }), signal);
   }
   for (int signal : {SIGCHLD, SIGCONT, SIGURG, SIGWINCH}) {
@@ -233,7 +233,8 @@ TEST(realtime_signals_queue_in_order) {
     order.push_back((signal - SIGRTMIN) * 100 + info->si_value.sival_int);
   };
   block({SIGRTMIN, SIGRTMIN + 1, SIGRTMIN + 2});
-  for (int i = 0; i < 3; ++i) handle_info(SIGRTMIN + i, note, 0, {SIGRTMIN, SIGRTMIN + 1, SIGRTMIN + 2});
+  for (int i = 0; i < 3; ++i)
+    handle_info(SIGRTMIN + i, note, 0, {SIGRTMIN, SIGRTMIN + 1, SIGRTMIN + 2});
   sigval value = {};
   for (int signal : {2, 0, 1}) {
     for (int number : {1, 2, 3}) {
@@ -267,13 +268,12 @@ TEST(sigqueue_is_limited) {
 
 TEST(handler_runs_with_its_mask) {
   static bool own_blocked, other_blocked;
-  handle_info(
-      SIGUSR1,
-      [](int, siginfo_t*, void*) {
-        own_blocked = is_blocked(SIGUSR1);
-        other_blocked = is_blocked(SIGUSR2);
-      },
-      0, {SIGUSR2});
+  handle_info(SIGUSR1,
+              [](int, siginfo_t*, void*) {
+                own_blocked = is_blocked(SIGUSR1);
+                other_blocked = is_blocked(SIGUSR2);
+              },
+              0, {SIGUSR2});
   OK(raise(SIGUSR1));
   CHECK(own_blocked);
   CHECK(other_blocked);
@@ -406,7 +406,8 @@ TEST(no_stack_for_the_frame_kills) {
 }
 
 TEST(segv_unmapped) {
-  auto* page = static_cast<char*>(OK(mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)));
+  auto* page =
+      static_cast<char*>(OK(mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)));
   OK(munmap(page, 4096));
   const siginfo_t info = siginfo_of(SIGSEGV, [=] { *static_cast<volatile char*>(page + 5) = 1; });
   CHECK_EQ(info.si_code, SEGV_MAPERR);
@@ -414,7 +415,8 @@ TEST(segv_unmapped) {
 }
 
 TEST(segv_protection) {
-  auto* page = static_cast<char*>(OK(mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)));
+  auto* page =
+      static_cast<char*>(OK(mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)));
   siginfo_t info = siginfo_of(SIGSEGV, [=] { *static_cast<volatile char*>(page + 9) = 1; });
   CHECK_EQ(info.si_code, SEGV_ACCERR);
   CHECK_EQ(info.si_addr, static_cast<void*>(page + 9));
@@ -433,8 +435,8 @@ TEST(segv_null_call) {
 }
 
 TEST(segv_non_canonical_and_privileged) {
-  siginfo_t info = siginfo_of(
-      SIGSEGV, [] { *reinterpret_cast<volatile char*>(0x1234567812345678) = 1; });
+  siginfo_t info =
+      siginfo_of(SIGSEGV, [] { *reinterpret_cast<volatile char*>(0x1234567812345678) = 1; });
   CHECK_EQ(info.si_code, SI_KERNEL);
   CHECK_EQ(info.si_addr, static_cast<void*>(nullptr));
   info = siginfo_of(SIGSEGV, [] { asm volatile("hlt"); });
@@ -444,8 +446,8 @@ TEST(segv_non_canonical_and_privileged) {
 }
 
 TEST(segv_at_kernel_addresses) {
-  const siginfo_t info = siginfo_of(
-      SIGSEGV, [] { *reinterpret_cast<volatile char*>(0xffffffff81000000) = 1; });
+  const siginfo_t info =
+      siginfo_of(SIGSEGV, [] { *reinterpret_cast<volatile char*>(0xffffffff81000000) = 1; });
   CHECK(info.si_code == SEGV_MAPERR || info.si_code == SEGV_ACCERR);
 }
 
@@ -480,7 +482,8 @@ TEST(ill) {
 TEST(bus_beyond_end_of_file) {
   const int fd = OK(open("file", O_RDWR | O_CREAT, 0600));
   OK(ftruncate(fd, 100));
-  auto* pages = static_cast<char*>(OK(mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)));
+  auto* pages =
+      static_cast<char*>(OK(mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)));
   CHECK_EQ(pages[4095], 0);
   const siginfo_t info = siginfo_of(SIGBUS, [=] { *static_cast<volatile char*>(pages + 4100); });
   CHECK_EQ(info.si_code, BUS_ADRERR);
@@ -559,7 +562,10 @@ TEST(context_describes_the_interrupted_code) {
   });
   long result = 0;
   // 48 8b 00: mov (%rax), %rax
-  asm volatile(".byte 0x48, 0x8b, 0x00" : "+a"(result) : "b"(0x11l), "c"(0x22l), "d"(0x33l) : "memory");
+  asm volatile(".byte 0x48, 0x8b, 0x00"
+               : "+a"(result)
+               : "b"(0x11l), "c"(0x22l), "d"(0x33l)
+               : "memory");
   CHECK_EQ(seen.uc_mcontext.gregs[REG_RAX], 0);
   CHECK_EQ(seen.uc_mcontext.gregs[REG_RBX], 0x11);
   CHECK_EQ(seen.uc_mcontext.gregs[REG_RCX], 0x22);
@@ -904,9 +910,7 @@ TEST(kill_targets_and_errors) {
 }
 
 TEST(kill_process_group) {
-  const auto pausing = [] {
-    return in_child([] { pause(); });
-  };
+  const auto pausing = [] { return in_child([] { pause(); }); };
   const pid_t leader = pausing();
   OK(setpgid(leader, leader));
   const pid_t member = pausing();
@@ -1049,7 +1053,8 @@ TEST(continue_clears_pending_stops_and_back) {
 TEST(signal_during_exec_is_not_lost) {
   // Pending signals that are blocked survive; a group of senders cannot make exec fail.
   block({SIGUSR1});
-  const pid_t child = in_child([] { execl(own_path().c_str(), "name", "--helper", "await_usr1", nullptr); });
+  const pid_t child =
+      in_child([] { execl(own_path().c_str(), "name", "--helper", "await_usr1", nullptr); });
   OK(kill(child, SIGUSR1));
   CHECK_EXIT(child, 0);
 }

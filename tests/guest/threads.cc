@@ -143,8 +143,8 @@ TEST(gs_base_survives_system_calls_and_signals) {
 TEST(clone_with_own_stack_and_tid_words) {
   static char stack[64 * 1024];
   static std::atomic<int> parent_tid, child_tid = -1, seen;
-  const int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
-                    CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
+  const int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+                    CLONE_SYSVSEM | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
   const int tid = OK(clone(
       [](void*) {
         seen = gettid_call();
@@ -386,8 +386,9 @@ TEST(futex_wait_errors) {
   CHECK_ERRNO(futex(&word, FUTEX_WAIT_PRIVATE, 1, &invalid), EINVAL);
   CHECK_ERRNO(futex(&word, FUTEX_WAIT_PRIVATE, 1, &negative), EINVAL);
   CHECK_ERRNO(syscall(SYS_futex, 8, FUTEX_WAIT_PRIVATE, 0, nullptr), EFAULT);
-  CHECK_ERRNO(syscall(SYS_futex, reinterpret_cast<char*>(&word) + 1, FUTEX_WAIT_PRIVATE, 0, nullptr),
-              EINVAL);
+  CHECK_ERRNO(
+      syscall(SYS_futex, reinterpret_cast<char*>(&word) + 1, FUTEX_WAIT_PRIVATE, 0, nullptr),
+      EINVAL);
   CHECK_ERRNO(futex(&word, 99, 0), ENOSYS);
   CHECK_ERRNO(futex(&word, FUTEX_WAIT_BITSET_PRIVATE, 1, nullptr, nullptr, 0), EINVAL);
 }
@@ -404,8 +405,9 @@ TEST(futex_timeouts) {
   CHECK_ERRNO(futex(&word, FUTEX_WAIT_BITSET_PRIVATE, 0, &after, nullptr, ~0u), ETIMEDOUT);
   timespec realtime;
   clock_gettime(CLOCK_REALTIME, &realtime);
-  CHECK_ERRNO(futex(&word, FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME, 0, &realtime, nullptr, ~0u),
-              ETIMEDOUT);
+  CHECK_ERRNO(
+      futex(&word, FUTEX_WAIT_BITSET_PRIVATE | FUTEX_CLOCK_REALTIME, 0, &realtime, nullptr, ~0u),
+      ETIMEDOUT);
 }
 
 TEST(futex_wake_counts) {
@@ -534,7 +536,8 @@ TEST(fork_in_a_busy_process) {
   static std::atomic<bool> stop = false;
   const auto work = [] {
     while (!stop) {
-      void* page = OK(mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+      void* page =
+          OK(mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
       std::memset(page, 1, 8192);
       OK(munmap(page, 8192));
     }

@@ -296,7 +296,8 @@ TEST(usage_of_a_child) {
   CHECK(usage.ru_maxrss > 0);
   rusage children;
   OK(getrusage(RUSAGE_CHILDREN, &children));
-  CHECK(children.ru_utime.tv_usec + children.ru_stime.tv_usec + children.ru_utime.tv_sec * 1000000 >=
+  CHECK(children.ru_utime.tv_usec + children.ru_stime.tv_usec +
+            children.ru_utime.tv_sec * 1000000 >=
         20000);
 }
 
@@ -357,6 +358,4 @@ TEST(wait_is_interrupted_by_a_handler) {
   CHECK_KILLED(child, SIGKILL);
 }
 
-TEST(init_is_process_one) {
-  CHECK(kill(1, 0) == 0 || errno == EPERM);
-}
+TEST(init_is_process_one) { CHECK(kill(1, 0) == 0 || errno == EPERM); }

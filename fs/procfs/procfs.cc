@@ -1,0 +1,67 @@
+#include "fs/procfs/procfs.h"
+
+#include "abi/linux/magic.h"
+#include "fs/procfs/internal.h"
+#include "host/clock.h"
+#include "lxcore/kernel.h"
+
+namespace lxss::procfs {
+
+namespace {
+
+/// /proc itself: the files of the machine, then the processes.
+class Root final : public synthetic::TableDirectory<Machine> {
+ public:
+  explicit Root(ProcFs& filesystem)
+      : TableDirectory(filesystem, synthetic::kRootNumber, abi::kS_IFDIR | 0555, root_table(),
+                       Machine{&filesystem}) {}
+
+  Result<RefPtr<Inode>> lookup(std::string_view name) override {
+    if (name[0] < '0' || name[0] > '9') return TableDirectory::lookup(name);
+    auto id = parse_number<i32>(name);
+    if (!id || name[0] == '0') return Errno::kENOENT;
+    Kernel& instance = kernel();
+    u64 child = synthetic::inode_number(number(), name);
+    if (auto found = instance.processes.find(Pid{*id}); found != instance.processes.end()) {
+      return make_process_directory(filesystem(), child, {found->second, nullptr});
+    }
+    // Linux: the id of any thread works, but is not listed.
+    if (auto found = instance.tasks.find(Pid{*id}); found != instance.tasks.end()) {
+      return make_process_directory(filesystem(), child, {found->second->process, found->second});
+    }
+    return Errno::kENOENT;
+  }
+
+  Result<> list(u64 offset, DirectorySink& sink) override {
+    if (offset < table_end() && !list_table(offset, sink)) return {};
+    offset = std::max(offset, table_end());
+    auto& processes = kernel().processes;
+    // A process's position is its id, so that a listing survives the end of others.
+    auto at = processes.lower_bound(Pid{static_cast<i32>(offset - table_end())});
+    for (; at != processes.end(); ++at) {
+      TextBuilder name;
+      name << at->first.value;
+      u64 next = table_end() + static_cast<u64>(at->first.value) + 1;
+      u64 child = synthetic::inode_number(number(), name.view());
+      if (!sink.add(name.view(), child, abi::kDT_DIR, next)) return {};
+    }
+    return {};
+  }
+
+ protected:
+  u32 links() override {
+    return TableDirectory::links() + static_cast<u32>(kernel().processes.size());
+  }
+};
+
+}  // namespace
+
+ProcFs::ProcFs() : FileSystem("proc", abi::kPROC_SUPER_MAGIC) {
+  host::random_bytes(std::as_writable_bytes(std::span(boot_id_)));
+}
+
+Result<RefPtr<Inode>> ProcFs::root() { return RefPtr<Inode>(make_ref<Root>(*this)); }
+
+RefPtr<FileSystem> make() { return make_ref<ProcFs>(); }
+
+}  // namespace lxss::procfs

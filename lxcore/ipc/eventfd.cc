@@ -1,0 +1,55 @@
+#include "lxcore/ipc/eventfd.h"
+
+#include "abi/linux/eventfd.h"
+#include "base/text.h"
+#include "lxcore/ipc/poller.h"
+#include "lxcore/task/process.h"
+
+namespace lxss {
+
+Result<usize> EventFd::read(Task& task, IoBuffer& buffer, u64*) {
+  u64 value;
+  if (buffer.size() < sizeof value) return Errno::kEINVAL;
+  if (count_ == 0) {
+    if (nonblocking()) return Errno::kEAGAIN;
+    TRY(wait_until(task, changed_, [this] { return count_ != 0; }));
+  }
+  value = semaphore_ ? 1 : count_;
+  count_ -= value;
+  changed_.wake(kWritable);
+  TRY(buffer.put(&value, sizeof value));
+  return sizeof value;
+}
+
+Result<usize> EventFd::write(Task& task, IoBuffer& buffer, u64*) {
+  u64 value = 0;
+  if (buffer.size() < sizeof value) return Errno::kEINVAL;
+  if (TRY(buffer.take(&value, sizeof value)) != sizeof value) return Errno::kEFAULT;
+  if (value > abi::kEventfdMax) return Errno::kEINVAL;
+  if (value > abi::kEventfdMax - count_) {
+    if (nonblocking()) return Errno::kEAGAIN;
+    TRY(wait_until(task, changed_, [&] { return value <= abi::kEventfdMax - count_; }));
+  }
+  count_ += value;
+  changed_.wake(kReadable);
+  return sizeof value;
+}
+
+PollEvents EventFd::poll(PollRegistration* registration) {
+  if (registration) registration->on(changed_);
+  PollEvents events{};
+  if (count_ != 0) events |= kReadable;
+  if (count_ < abi::kEventfdMax) events |= kWritable;
+  return events;
+}
+
+std::string EventFd::fdinfo() {
+  TextBuilder count;
+  count.hex(count_);
+  TextBuilder text;
+  text << "eventfd-count: " << std::string(16 - std::min<usize>(16, count.size()), ' ')
+       << count.view() << "\neventfd-semaphore: " << (semaphore_ ? 1 : 0) << '\n';
+  return text.take();
+}
+
+}  // namespace lxss

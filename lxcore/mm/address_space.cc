@@ -1,0 +1,362 @@
+#include "lxcore/mm/address_space.h"
+
+#include <algorithm>
+
+#include "host/memory.h"
+#include "lxcore/task/process.h"
+
+namespace lxss {
+
+using abi::MapFlag;
+using abi::MremapFlag;
+
+/// Holds the mutex; at the end drops the files of areas that went, which needs the kernel lock.
+class AddressSpace::Change {
+ public:
+  explicit Change(AddressSpace& space) : space_(space) {
+    LXSS_ASSERT(!kernel_lock().held_by_current());
+    space_.mutex.lock();
+  }
+  ~Change() {
+    std::vector<RefPtr<File>> released = std::move(space_.released_);
+    space_.released_.clear();
+    space_.mutex.unlock();
+    if (!released.empty()) {
+      KernelLock::Held held;
+      released.clear();
+    }
+  }
+  Change(const Change&) = delete;
+  Change& operator=(const Change&) = delete;
+
+ private:
+  AddressSpace& space_;
+};
+
+namespace {
+
+constexpr u32 raw(MapFlag flag) { return static_cast<u32>(flag); }
+
+// What the host is asked for; the rest of the flags is Linux's bookkeeping.
+constexpr u32 kHostFlags = raw(MapFlag::kMAP_SHARED) | raw(MapFlag::kMAP_PRIVATE) |
+                           raw(MapFlag::kMAP_FIXED) | raw(MapFlag::kMAP_ANONYMOUS) |
+                           raw(MapFlag::kMAP_GROWSDOWN) | raw(MapFlag::kMAP_NORESERVE) |
+                           raw(MapFlag::kMAP_POPULATE) | raw(MapFlag::kMAP_NONBLOCK) |
+                           raw(MapFlag::kMAP_STACK) | raw(MapFlag::kMAP_32BIT) |
+                           raw(MapFlag::kMAP_FIXED_NOREPLACE);
+
+bool can_merge(const Area& a, const Area& b) {
+  return a.end == b.begin && a.protection == b.protection && a.shared == b.shared &&
+         a.file == b.file && (!a.file || a.offset + a.size() == b.offset) && a.name == b.name &&
+         a.locked == b.locked && a.dont_fork == b.dont_fork && a.wipe_on_fork == b.wipe_on_fork &&
+         !a.grows_down && !b.grows_down;
+}
+
+}  // namespace
+
+AddressSpace::AddressSpace() = default;
+AddressSpace::~AddressSpace() {
+  // No host thread stands on these stacks any more.
+  for (pico::StackSlots::Chunk* chunk : stacks.chunks) {
+    if (!chunk) continue;
+    for (pico::Thread* occupant : chunk->occupants) {
+      if (occupant) static_cast<Task*>(occupant)->unref();
+    }
+  }
+}
+
+AddressSpace::Iterator AddressSpace::first_behind(u64 address) {
+  auto at = areas.upper_bound(address);
+  if (at != areas.begin()) {
+    auto before = std::prev(at);
+    if (before->second.end > address) return before;
+  }
+  return at;
+}
+
+const Area* AddressSpace::find(u64 address) const {
+  auto at = areas.upper_bound(address);
+  if (at == areas.begin()) return nullptr;
+  --at;
+  return at->second.end > address ? &at->second : nullptr;
+}
+
+void AddressSpace::try_merge(Iterator at) {
+  if (at == areas.begin()) return;
+  auto before = std::prev(at);
+  if (!can_merge(before->second, at->second)) return;
+  before->second.end = at->second.end;
+  if (at->second.file) released_.push_back(std::move(at->second.file));
+  areas.erase(at);
+}
+
+void AddressSpace::insert(Area area) {
+  total_size_ += area.size();
+  u64 begin = area.begin;
+  auto at = areas.emplace(begin, std::move(area)).first;
+  auto next = std::next(at);
+  if (next != areas.end()) try_merge(next);
+  try_merge(at);
+}
+
+void AddressSpace::split_at(u64 address) {
+  auto at = areas.upper_bound(address);
+  if (at == areas.begin()) return;
+  Area& area = std::prev(at)->second;
+  if (area.begin >= address || area.end <= address) return;
+  Area upper = area;
+  upper.begin = address;
+  upper.offset += address - area.begin;
+  upper.grows_down = false;
+  area.end = address;
+  areas.emplace(address, std::move(upper));
+}
+
+template <typename Update>
+void AddressSpace::update(u64 begin, u64 end, Update change) {
+  split_at(begin);
+  split_at(end);
+  auto at = areas.lower_bound(begin);
+  while (at != areas.end() && at->first < end) {
+    change(at->second);
+    auto next = std::next(at);
+    try_merge(at);
+    at = next;
+  }
+  if (at != areas.end()) try_merge(at);
+}
+
+void AddressSpace::forget(u64 begin, u64 end) {
+  split_at(begin);
+  split_at(end);
+  auto at = areas.lower_bound(begin);
+  while (at != areas.end() && at->first < end) {
+    total_size_ -= at->second.size();
+    if (at->second.file) released_.push_back(std::move(at->second.file));
+    at = areas.erase(at);
+  }
+}
+
+Result<u64> AddressSpace::map(u64 hint, u64 length, abi::ProtFlags protection, abi::MapFlags flags,
+                              RefPtr<File> file, u64 offset, const char* name) {
+  if (length == 0) return Errno::kEINVAL;
+  u64 size = page_ceil(length);
+  if (size == 0 || size > pico::kUserEnd) return Errno::kENOMEM;
+  const bool fixed = flags.any(MapFlag::kMAP_FIXED | MapFlag::kMAP_FIXED_NOREPLACE);
+  if (fixed) {
+    if (hint % kPageSize) return Errno::kEINVAL;
+    if (hint < pico::kUserBegin) return Errno::kEPERM;
+    if (!pico::is_user_range(hint, size)) return Errno::kENOMEM;
+  } else if (hint < pico::kUserBegin || !pico::is_user_range(hint, size)) {
+    hint = 0;
+  }
+  Change change(*this);
+  if (areas.size() >= kMaxAreas) return Errno::kENOMEM;
+  if (total_size() + size > Task::current().limit(abi::kRLIMIT_AS)) return Errno::kENOMEM;
+  host::Fd fd = host::kNoFd;
+  u32 host_flags = flags.raw() & kHostFlags;
+  if (file) fd = TRY(file->map()).fd;
+  if (fd.value < 0) {
+    host_flags |= raw(MapFlag::kMAP_ANONYMOUS);
+    offset = file ? 0 : offset;
+  }
+  u64 at = TRY(host::map(hint, size, protection.raw(), host_flags, fd, file ? offset : 0));
+  if (!pico::is_user_range(at, size)) {
+    // The space outside the kernel window is used up and the host went into it.
+    MUST(host::unmap(at, size));
+    return Errno::kENOMEM;
+  }
+  if (fixed) forget(at, at + size);
+  Area area;
+  area.begin = at;
+  area.end = at + size;
+  area.protection = protection;
+  area.shared = (flags.raw() & abi::kMAP_TYPE) != raw(MapFlag::kMAP_PRIVATE);
+  area.grows_down = flags.has(MapFlag::kMAP_GROWSDOWN);
+  area.offset = file ? offset : 0;
+  area.file = std::move(file);
+  area.name = name;
+  area.locked = flags.has(MapFlag::kMAP_LOCKED);
+  insert(std::move(area));
+  return at;
+}
+
+Result<> AddressSpace::unmap(u64 begin, u64 length) {
+  u64 size = page_ceil(length);
+  if (begin % kPageSize || length == 0 || size < length || !pico::is_user_range(begin, size)) {
+    return Errno::kEINVAL;
+  }
+  Change change(*this);
+  TRY(host::unmap(begin, size));
+  forget(begin, begin + size);
+  return {};
+}
+
+Result<> AddressSpace::protect(u64 begin, u64 length, abi::ProtFlags protection) {
+  if (begin % kPageSize) return Errno::kEINVAL;
+  if (length == 0) return {};
+  u64 size = page_ceil(length);
+  if (size < length || !pico::is_user_range(begin, size)) return Errno::kENOMEM;
+  Change change(*this);
+  Result<> result = host::protect(begin, size, protection.raw());
+  if (!result && !result.is(Errno::kENOMEM)) return result;
+  // With ENOMEM the host has changed what lies before the first gap.
+  abi::ProtFlags access = protection.without(abi::ProtFlag::kPROT_GROWSDOWN | abi::ProtFlag::kPROT_GROWSUP);
+  u64 end = begin;
+  for (auto at = first_behind(begin); at != areas.end() && at->first <= end && end < begin + size; ++at) {
+    end = at->second.end;
+  }
+  end = std::min(end, begin + size);
+  if (end > begin) update(begin, end, [access](Area& area) { area.protection = access; });
+  return result;
+}
+
+Result<u64> AddressSpace::remap(u64 old_begin, u64 old_length, u64 new_length,
+                                abi::MremapFlags flags, u64 new_begin) {
+  u64 old_size = page_ceil(old_length);
+  u64 new_size = page_ceil(new_length);
+  if (old_begin % kPageSize || new_size == 0 || !pico::is_user_range(old_begin, old_size)) {
+    return Errno::kEINVAL;
+  }
+  const bool fixed = flags.has(MremapFlag::kMREMAP_FIXED);
+  if (fixed && (new_begin % kPageSize || !pico::is_user_range(new_begin, new_size))) {
+    return Errno::kEINVAL;
+  }
+  Change change(*this);
+  const Area* source = find(old_begin);
+  if (!source) return Errno::kEFAULT;
+  Area area = *source;
+  u64 grown = new_size > old_size ? new_size - old_size : 0;
+  if (total_size() + grown > Task::current().limit(abi::kRLIMIT_AS)) return Errno::kENOMEM;
+  u64 at = TRY(host::remap(old_begin, old_size, new_size, flags.raw(), new_begin));
+  if (!pico::is_user_range(at, new_size)) {
+    // Cannot be undone in place, and cannot happen while there is room outside the window.
+    LXSS_PANIC("the host moved guest memory into the kernel window");
+  }
+  area.offset += old_begin - area.begin;
+  if (!flags.has(MremapFlag::kMREMAP_DONTUNMAP) && old_size != 0) {
+    forget(old_begin, old_begin + old_size);
+  }
+  forget(at, at + new_size);
+  area.begin = at;
+  area.end = at + new_size;
+  insert(std::move(area));
+  return at;
+}
+
+u64 AddressSpace::set_break(u64 end) {
+  u64 current = brk_end;
+  if (end < brk_begin || end > pico::kUserEnd) return current;
+  u64 limit = Task::current().limit(abi::kRLIMIT_DATA);
+  if (end > current && end - brk_begin > limit) return current;
+  u64 old_top = page_ceil(current), new_top = page_ceil(end);
+  if (new_top > old_top) {
+    auto mapped = map(old_top, new_top - old_top,
+                      abi::ProtFlag::kPROT_READ | abi::ProtFlag::kPROT_WRITE,
+                      MapFlag::kMAP_PRIVATE | MapFlag::kMAP_ANONYMOUS |
+                          MapFlag::kMAP_FIXED_NOREPLACE,
+                      nullptr, 0, "[heap]");
+    if (!mapped) return current;
+  } else if (new_top < old_top) {
+    if (!unmap(new_top, old_top - new_top)) return current;
+  }
+  brk_end = end;
+  return end;
+}
+
+Result<> AddressSpace::advise(u64 begin, u64 length, i32 advice) {
+  u64 size = page_ceil(length);
+  if (begin % kPageSize || size < length) return Errno::kEINVAL;
+  if (size == 0) return {};
+  if (!pico::is_user_range(begin, size)) return Errno::kENOMEM;
+  Change change(*this);
+  TRY(host::advise_memory(begin, size, advice));
+  switch (advice) {
+    case abi::kMADV_DONTFORK:
+    case abi::kMADV_DOFORK:
+      update(begin, begin + size, [advice](Area& a) { a.dont_fork = advice == abi::kMADV_DONTFORK; });
+      break;
+    case abi::kMADV_WIPEONFORK:
+    case abi::kMADV_KEEPONFORK:
+      update(begin, begin + size,
+             [advice](Area& a) { a.wipe_on_fork = advice == abi::kMADV_WIPEONFORK; });
+      break;
+  }
+  return {};
+}
+
+bool AddressSpace::is_mapped(u64 begin, u64 length) const {
+  for (u64 at = begin; at < begin + length;) {
+    const Area* area = find(at);
+    if (!area) return false;
+    at = area->end;
+  }
+  return true;
+}
+
+Result<> AddressSpace::set_locked(u64 begin, u64 length, bool locked) {
+  u64 first = page_floor(begin);
+  u64 size = page_ceil(begin + length) - first;
+  if (begin + length < begin) return Errno::kEINVAL;
+  if (size == 0) return {};
+  if (!pico::is_user_range(first, size)) return Errno::kENOMEM;
+  Change change(*this);
+  if (!is_mapped(first, size)) return Errno::kENOMEM;
+  if (locked) {
+    (void)host::lock_memory(first, size, 0);
+  } else {
+    (void)host::unlock_memory(first, size);
+  }
+  update(first, first + size, [locked](Area& area) { area.locked = locked; });
+  return {};
+}
+
+void AddressSpace::clear() {
+  Change change(*this);
+  // Everything but the host's pages, whatever the list says: stacks may have grown.
+  std::vector<std::pair<u64, u64>> kept = {{pico::kWindowBegin, pico::kWindowEnd}};
+  std::vector<Area> host_areas;
+  for (auto& [begin, area] : areas) {
+    if (area.name[0] == '[' && area.name[1] == 'v') {
+      kept.emplace_back(area.begin, area.end);
+      host_areas.push_back(area);
+    }
+  }
+  std::sort(kept.begin(), kept.end());
+  u64 at = pico::kUserBegin;
+  for (auto [begin, end] : kept) {
+    if (begin > at) MUST(host::unmap(at, begin - at));
+    at = end;
+  }
+  if (at < pico::kUserEnd) MUST(host::unmap(at, pico::kUserEnd - at));
+  for (auto& [begin, area] : areas) {
+    if (area.file) released_.push_back(std::move(area.file));
+  }
+  areas.clear();
+  total_size_ = 0;
+  for (Area& area : host_areas) insert(std::move(area));
+}
+
+void AddressSpace::copy_areas(const AddressSpace& parent) {
+  for (auto& [begin, area] : parent.areas) {
+    if (area.dont_fork) continue;
+    Area copy = area;
+    copy.locked = false;
+    insert(std::move(copy));
+  }
+  code_begin = parent.code_begin;
+  code_end = parent.code_end;
+  data_begin = parent.data_begin;
+  data_end = parent.data_end;
+  brk_begin = parent.brk_begin;
+  brk_end = parent.brk_end;
+  stack_begin = parent.stack_begin;
+  arguments_begin = parent.arguments_begin;
+  arguments_end = parent.arguments_end;
+  environment_begin = parent.environment_begin;
+  environment_end = parent.environment_end;
+  auxv = parent.auxv;
+  executable = parent.executable;
+}
+
+}  // namespace lxss

@@ -1,0 +1,284 @@
+// Delivering signals: the way back to the guest.
+#include <algorithm>
+
+#include "abi/linux/syscall_numbers.h"
+#include "lxcore/kernel.h"
+#include "lxcore/task/lifecycle.h"
+
+namespace lxss::signals {
+
+using abi::SigAction;
+using abi::SigInfo;
+using abi::SigSet;
+using abi::SaFlag;
+
+namespace {
+
+enum class DefaultAction : u8 { kTerminate, kCore, kIgnore, kStop };
+
+DefaultAction default_action(i32 signal) {
+  switch (signal) {
+    case abi::kSIGCHLD:
+    case abi::kSIGURG:
+    case abi::kSIGWINCH:
+    case abi::kSIGCONT:
+      return DefaultAction::kIgnore;
+    case abi::kSIGSTOP:
+    case abi::kSIGTSTP:
+    case abi::kSIGTTIN:
+    case abi::kSIGTTOU:
+      return DefaultAction::kStop;
+    case abi::kSIGQUIT:
+    case abi::kSIGILL:
+    case abi::kSIGTRAP:
+    case abi::kSIGABRT:
+    case abi::kSIGBUS:
+    case abi::kSIGFPE:
+    case abi::kSIGSEGV:
+    case abi::kSIGXCPU:
+    case abi::kSIGXFSZ:
+    case abi::kSIGSYS:
+      return DefaultAction::kCore;
+    default:
+      return DefaultAction::kTerminate;
+  }
+}
+
+bool on_alternate_stack(const Task& task, u64 sp) {
+  const abi::StackT& stack = task.alternate_stack;
+  return !(stack.ss_flags & i32(abi::kSS_DISABLE)) && sp > stack.ss_sp &&
+         sp - stack.ss_sp <= stack.ss_size;
+}
+
+/// Builds the frame and points the context at the handler. EFAULT if the stack is no good.
+Result<> enter_handler(Task& task, const SigAction& action, const SigInfo& info) {
+  pico::Context context = pico::context();
+  abi::SigContext& regs = context.registers();
+  const abi::SaFlags flags(action.flags);
+  if (!flags.has(SaFlag::kSA_RESTORER)) return Errno::kEFAULT;
+
+  constexpr u64 kRedZone = 128;
+  u64 sp = regs.rsp - kRedZone;
+  const bool nested = on_alternate_stack(task, regs.rsp);
+  const bool switches = flags.has(SaFlag::kSA_ONSTACK) && !nested &&
+                        !(task.alternate_stack.ss_flags & i32(abi::kSS_DISABLE));
+  if (switches) sp = task.alternate_stack.ss_sp + task.alternate_stack.ss_size;
+
+  std::span<std::byte> fp = context.fp_state();
+  u64 fp_at = 0;
+  if (!fp.empty()) {
+    fp_at = (sp - fp.size()) & ~u64{63};
+    sp = fp_at;
+  }
+  u64 frame_at = ((sp - sizeof(abi::RtSigFrame)) & ~u64{15}) - 8;
+  if (nested && !on_alternate_stack(task, frame_at)) return Errno::kEFAULT;
+
+  abi::RtSigFrame frame{};
+  frame.pretcode = action.restorer;
+  frame.uc.uc_flags = abi::kUC_SIGCONTEXT_SS | abi::kUC_STRICT_RESTORE_SS;
+  if (fp.size() > sizeof(abi::FpState)) frame.uc.uc_flags |= abi::kUC_FP_XSTATE;
+  frame.uc.uc_stack = task.alternate_stack;
+  if (nested) frame.uc.uc_stack.ss_flags |= i32(abi::kSS_ONSTACK);
+  frame.uc.uc_mcontext = regs;
+  frame.uc.uc_mcontext.fpstate = fp_at;
+  frame.uc.uc_sigmask = task.restore_saved_mask ? task.saved_mask : task.blocked;
+  frame.uc.uc_mcontext.oldmask = frame.uc.uc_sigmask.bits;
+  frame.info = info;
+  if (fp_at != 0) TRY(copy_out(UserAddr{fp_at}, fp.data(), fp.size()));
+  TRY(copy_out(UserAddr{frame_at}, &frame, sizeof frame));
+  task.restore_saved_mask = false;
+  if (u32(task.alternate_stack.ss_flags) & abi::kSS_AUTODISARM) {
+    task.alternate_stack = {0, i32(abi::kSS_DISABLE), 0, 0};
+  }
+
+  regs.rdi = u64(info.signo);
+  regs.rsi = frame_at + offsetof(abi::RtSigFrame, info);
+  regs.rdx = frame_at + offsetof(abi::RtSigFrame, uc);
+  regs.rax = 0;
+  regs.rsp = frame_at;
+  regs.rip = action.handler;
+  constexpr u64 kTrapFlag = 0x100, kDirectionFlag = 0x400, kResumeFlag = 0x10000;
+  regs.eflags &= ~(kTrapFlag | kDirectionFlag | kResumeFlag);
+
+  SigSet mask = task.blocked | action.mask;
+  if (!flags.has(SaFlag::kSA_NODEFER)) mask.add(info.signo);
+  set_mask(task, mask);
+  return {};
+}
+
+/// The restart decision for a call that a signal interrupted. `action` null: no handler runs.
+void resolve_restart(i64 call, const SigAction* action) {
+  if (call < 0) return;
+  abi::SigContext& regs = pico::context().registers();
+  auto error = static_cast<Errno>(-static_cast<i64>(regs.rax));
+  constexpr u64 kSystemCallSize = 2;
+  u64 restart_with = u64(call);
+  switch (error) {
+    case Errno::kERESTARTNOINTR:
+      break;
+    case Errno::kERESTARTSYS:
+      if (action && !abi::SaFlags(action->flags).has(SaFlag::kSA_RESTART)) {
+        regs.rax = u64(-static_cast<i64>(Errno::kEINTR));
+        return;
+      }
+      break;
+    case Errno::kERESTARTNOHAND:
+    case Errno::kERESTART_RESTARTBLOCK:
+      if (action) {
+        regs.rax = u64(-static_cast<i64>(Errno::kEINTR));
+        return;
+      }
+      if (error == Errno::kERESTART_RESTARTBLOCK) restart_with = abi::kSYS_restart_syscall;
+      break;
+    default:
+      return;
+  }
+  regs.rax = restart_with;
+  regs.rip -= kSystemCallSize;
+}
+
+void stop(Task& task, i32 signal) {
+  Process& process = *task.process;
+  if (signal != abi::kSIGSTOP && process.group->orphaned()) return;
+  process.state = ProcessState::kStopped;
+  process.stop_signal = signal;
+  process.continued = false;
+  for (Task& thread : process.threads) {
+    if (&thread != &task) {
+      if (thread.sleeping) {
+        wake_task(thread);
+      } else {
+        pico::interrupt(thread);
+      }
+    }
+  }
+  SigInfo info = kernel_info(abi::kSIGCHLD);
+  info.code = abi::kCLD_STOPPED;
+  info.child = {process.pid.value, task.credentials->uid, signal, 0, 0, 0};
+  notify_parent(process, info);
+}
+
+void wait_until_continued(Task& task) {
+  task.stopped = true;
+  while (task.process->state == ProcessState::kStopped && !killed(task)) {
+    (void)sleep_killable(task);
+  }
+  task.stopped = false;
+}
+
+/// Acts on one signal. True if it entered a handler.
+bool act(Task& task, const SigInfo& info, i64 call) {
+  SigAction& entry = task.actions->at(info.signo);
+  SigAction action = entry;
+  if (action.handler == abi::kSIG_IGN) return false;
+  if (action.handler == abi::kSIG_DFL) {
+    switch (default_action(info.signo)) {
+      case DefaultAction::kIgnore:
+        return false;
+      case DefaultAction::kStop:
+        stop(task, info.signo);
+        return false;
+      case DefaultAction::kCore:
+      case DefaultAction::kTerminate:
+        end_process(*task.process, abi::wait_status_signaled(info.signo, false));
+        return false;
+    }
+  }
+  if (abi::SaFlags(action.flags).has(SaFlag::kSA_RESETHAND)) entry.handler = abi::kSIG_DFL;
+  resolve_restart(call, &action);
+  if (!enter_handler(task, action, info)) {
+    SigInfo fault = kernel_info(abi::kSIGSEGV);
+    if (info.signo == abi::kSIGSEGV) task.actions->at(abi::kSIGSEGV).handler = abi::kSIG_DFL;
+    force(task, fault);
+    return false;
+  }
+  return true;
+}
+
+/// A synchronous fault first, then the thread's own signals before the process's.
+SigInfo next_signal(Task& task) {
+  if (i32 forced = std::exchange(task.forced_signal, 0); forced && task.pending.set().has(forced)) {
+    return task.pending.take(SigSet{SigSet::bit(forced)});
+  }
+  return take(task, ~task.blocked);
+}
+
+}  // namespace
+
+void before_return_to_guest(i64 call) {
+  Task& task = Task::current();
+  if (!interrupted(task) && !task.restore_saved_mask) [[likely]] {
+    resolve_restart(call, nullptr);
+    return;
+  }
+  kernel_lock().lock();
+  bool handled = false;
+  for (;;) {
+    if (killed(task)) lifecycle::exit_current_task();
+    if (task.process->state == ProcessState::kStopped) {
+      wait_until_continued(task);
+      continue;
+    }
+    SigInfo info = next_signal(task);
+    if (info.signo == 0) break;
+    if (act(task, info, handled ? -1 : call)) handled = true;
+  }
+  if (task.restore_saved_mask) {
+    task.restore_saved_mask = false;
+    set_mask(task, task.saved_mask);
+    kernel_lock().unlock();
+    return before_return_to_guest(handled ? -1 : call);
+  }
+  kernel_lock().unlock();
+  if (!handled) resolve_restart(call, nullptr);
+}
+
+i64 return_from_frame() {
+  Task& task = Task::current();
+  pico::Context context = pico::context();
+  abi::SigContext& regs = context.registers();
+  auto bad_frame = [&] {
+    KernelLock::Held held;
+    force(task, kernel_info(abi::kSIGSEGV));
+    return i64(regs.rax);
+  };
+  abi::UContext frame;
+  UserAddr at{regs.rsp - 8 + offsetof(abi::RtSigFrame, uc)};
+  if (!copy_in(&frame, at, sizeof frame)) return bad_frame();
+  const abi::SigContext& saved = frame.uc_mcontext;
+  if (saved.fpstate == 0) {
+    context.load_fp_state({});
+  } else {
+    std::byte state[4096];
+    usize size = std::min(std::max(context.fp_state().size(), sizeof(abi::FpState)), sizeof state);
+    usize got = copy_in_partial(state, UserAddr{saved.fpstate}, size);
+    if (got < sizeof(abi::FpState)) return bad_frame();
+    auto* legacy = reinterpret_cast<const abi::FpState*>(state);
+    bool extended = legacy->sw_reserved.magic1 == abi::kFP_XSTATE_MAGIC1;
+    context.load_fp_state({state, extended ? got : sizeof(abi::FpState)});
+  }
+  // Segments and the place of the host's own FP area are not the guest's to choose.
+  abi::SigContext restored = saved;
+  restored.cs = regs.cs;
+  restored.ss = regs.ss;
+  restored.gs = regs.gs;
+  restored.fs = regs.fs;
+  restored.fpstate = regs.fpstate;
+  constexpr u64 kUserFlags = 0x240dd5;  // ID AC OF DF TF SF ZF AF PF CF
+  restored.eflags = (regs.eflags & ~kUserFlags) | (saved.eflags & kUserFlags);
+  for (usize i = 0; i < std::size(restored.reserved1); ++i) {
+    restored.reserved1[i] = regs.reserved1[i];
+  }
+  regs = restored;
+  KernelLock::Held held;
+  set_mask(task, frame.uc_sigmask);
+  frame.uc_stack.ss_flags &= ~i32(abi::kSS_ONSTACK);
+  if (!on_alternate_stack(task, regs.rsp)) {
+    abi::StackT stack = frame.uc_stack;
+    bool disabled = u32(stack.ss_flags) & abi::kSS_DISABLE;
+    if (disabled || stack.ss_size >= abi::kMINSIGSTKSZ) task.alternate_stack = stack;
+  }
+  return i64(regs.rax);
+}
+
+}  // namespace lxss::signals

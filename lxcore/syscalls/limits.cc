@@ -1,0 +1,81 @@
+#include "host/clock.h"
+#include "lxcore/kernel.h"
+#include "lxcore/syscalls/misc.h"
+#include "lxcore/task/lifecycle.h"
+
+namespace lxss::sys {
+
+namespace {
+
+Result<> set_limit(Task& task, Process& process, u32 resource, const abi::Rlimit64& limit) {
+  if (limit.rlim_cur > limit.rlim_max) return Errno::kEINVAL;
+  if (resource == abi::kRLIMIT_NOFILE && limit.rlim_max > u64{FdTable::kMaxDescriptors}) {
+    return Errno::kEPERM;
+  }
+  abi::Rlimit64& entry = process.limits[resource];
+  if (limit.rlim_max > entry.rlim_max && !task.has_capability(abi::kCAP_SYS_RESOURCE)) {
+    return Errno::kEPERM;
+  }
+  entry = limit;
+  return {};
+}
+
+}  // namespace
+
+Result<> getrlimit(Task& task, u32 resource, UserOut<abi::Rlimit64> limit) {
+  if (resource >= abi::kRLIM_NLIMITS) return Errno::kEINVAL;
+  return limit.write(task.process->limits[resource]);
+}
+
+Result<> setrlimit(Task& task, u32 resource, UserIn<abi::Rlimit64> limit) {
+  abi::Rlimit64 next = TRY(limit.read());
+  if (resource >= abi::kRLIM_NLIMITS) return Errno::kEINVAL;
+  return set_limit(task, *task.process, resource, next);
+}
+
+Result<> prlimit64(Task& task, Pid pid, u32 resource, UserIn<abi::Rlimit64> limit,
+                   UserOut<abi::Rlimit64> old) {
+  if (resource >= abi::kRLIM_NLIMITS) return Errno::kEINVAL;
+  std::optional<abi::Rlimit64> next;
+  if (limit) next = TRY(limit.read());
+  RefPtr<Task> target = pid.value ? lifecycle::find_task(pid) : RefPtr<Task>(task);
+  if (!target) return Errno::kESRCH;
+  const Credentials& mine = *task.credentials;
+  const Credentials& theirs = *target->credentials;
+  const bool same_ids = mine.uid == theirs.uid && mine.uid == theirs.euid &&
+                        mine.uid == theirs.suid && mine.gid == theirs.gid &&
+                        mine.gid == theirs.egid && mine.gid == theirs.sgid;
+  if (target->process != task.process && !same_ids &&
+      !mine.has_capability(abi::kCAP_SYS_RESOURCE)) {
+    return Errno::kEPERM;
+  }
+  const abi::Rlimit64 before = target->process->limits[resource];
+  if (next) TRY(set_limit(task, *target->process, resource, *next));
+  if (old) TRY(old.write(before));
+  return {};
+}
+
+Result<> getrusage(Task& task, i32 who, UserOut<abi::Rusage> usage) {
+  auto to_timeval = [](u64 ns) {
+    return abi::Timeval{i64(ns / 1'000'000'000), i64(ns % 1'000'000'000 / 1000)};
+  };
+  Process& process = *task.process;
+  abi::Rusage result{};
+  switch (who) {
+    case abi::kRUSAGE_SELF:
+      result.ru_utime = to_timeval(host::process_cpu_ns(process.host_process));
+      break;
+    case abi::kRUSAGE_THREAD:
+      result.ru_utime = to_timeval(host::thread_cpu_ns(task.host_thread));
+      break;
+    case abi::kRUSAGE_CHILDREN:
+      result.ru_utime = to_timeval(process.children_user_ns);
+      result.ru_stime = to_timeval(process.children_system_ns);
+      break;
+    default:
+      return Errno::kEINVAL;
+  }
+  return usage.write(result);
+}
+
+}  // namespace lxss::sys

@@ -1,0 +1,55 @@
+// The launcher's terminal: a Tty whose keyboard and display are a terminal of the host, which
+// the launcher has put into raw mode. All that a terminal does is done here.
+//
+// The monitor reads the host's terminal and calls input(). Programs that write wait until the
+// host has taken their output; what nobody waits for (echo, or what an interrupted write left)
+// is written by the monitor, which looks for that after it was woken: while output_pending(),
+// it polls output_fd() for POLLOUT too, and then calls output_ready().
+#pragma once
+
+#include "host/fd.h"
+#include "lxcore/tty/tty.h"
+
+namespace lxss {
+
+class ConsoleTty final : public Tty {
+ public:
+  /// `output` is the terminal, open for writing. The node belongs to `uid`.
+  ConsoleTty(host::UniqueFd output, const abi::Winsize& size, u32 uid);
+  ~ConsoleTty() override;
+
+  // For the monitor, under the kernel lock, which input() and output_ready() may give up.
+  /// What was typed; more than input_room() is lost.
+  void input(std::span<const std::byte> bytes);
+  using Tty::input_room;
+  bool output_pending();
+  host::Fd output_fd() const { return host_.get(); }
+  void output_ready();
+  /// A signal that the launcher was sent, for the foreground process group.
+  void signal(i32 number) { send_foreground(number); }
+  /// The launcher has gone.
+  void hang_up() override;
+
+ private:
+  void output_added() override {}
+  void input_taken() override;
+  Result<> drain(Task& task) override;
+  void discard_output() override;
+  /// Lets the host take some output; `write` gives up the kernel lock.
+  template <typename Write>
+  Result<usize> pass_on(Write write);
+
+  host::UniqueFd host_;
+  bool lost_ = false;
+  bool draining_ = false;  ///< somebody is in the host with output of ours
+  u32 flushes_ = 0;        ///< tells them that it was flushed meanwhile
+};
+
+namespace tty {
+
+/// `console` as a standard descriptor of a program: opened by its name in devpts, if that is
+/// mounted. Called by the monitor.
+Result<RefPtr<File>> open_console(ConsoleTty& console, abi::OpenFlags flags);
+
+}  // namespace tty
+}  // namespace lxss

@@ -1,0 +1,115 @@
+// Sessions, process groups and their terminals (man 7 credentials, POSIX chapter 11).
+#include "lxcore/kernel.h"
+#include "lxcore/tty/tty.h"
+
+namespace lxss {
+
+namespace {
+
+bool is_session_leader(const Task& task) { return task.process->pid == task.session().id; }
+
+bool blocks_or_ignores(const Task& task, i32 signal) {
+  return task.blocked.has(signal) || task.actions->at(signal).handler == abi::kSIG_IGN;
+}
+
+/// True if the task's group is not the one that the terminal serves now.
+bool in_background(const Task& task, const Tty& tty) {
+  return task.session().terminal == &tty && task.process->group->id != tty.foreground();
+}
+
+Result<> refuse(Task& task, i32 signal) {
+  RefPtr<ProcessGroup> group = task.process->group;
+  if (group->orphaned()) return Errno::kEIO;
+  signals::send(*group, signals::kernel_info(signal));
+  return Errno::kERESTARTSYS;
+}
+
+}  // namespace
+
+RefPtr<ProcessGroup> Tty::foreground_group() const {
+  auto at = kernel().groups.find(foreground_);
+  if (at == kernel().groups.end() || at->second->session != session_) return nullptr;
+  return RefPtr<ProcessGroup>(at->second);
+}
+
+void Tty::send_foreground(i32 signal) {
+  if (RefPtr<ProcessGroup> group = foreground_group()) {
+    signals::send(*group, signals::kernel_info(signal));
+  }
+}
+
+void Tty::attach(Session& session, Pid foreground) {
+  LXSS_ASSERT(!session_ && !session.terminal);
+  session_ = RefPtr<Session>(session);
+  session.terminal = RefPtr<Tty>(*this);
+  session.hung_up_foreground = Pid{};
+  foreground_ = foreground;
+}
+
+void Tty::detach() {
+  if (!session_) return;
+  RefPtr<Tty> pinned(*this);
+  session_->terminal = nullptr;
+  session_ = nullptr;
+  foreground_ = Pid{};
+}
+
+namespace tty {
+
+Tty* controlling_terminal(const Task& task) { return task.session().terminal.get(); }
+
+Result<> check_read(Task& task, const Tty& tty) {
+  if (!in_background(task, tty)) return {};
+  if (blocks_or_ignores(task, abi::kSIGTTIN)) return Errno::kEIO;
+  return refuse(task, abi::kSIGTTIN);
+}
+
+Result<> check_change(Task& task, const Tty& tty) {
+  if (!in_background(task, tty) || blocks_or_ignores(task, abi::kSIGTTOU)) return {};
+  return refuse(task, abi::kSIGTTOU);
+}
+
+Result<> acquire(Task& task, Tty& tty, bool readable, bool steal) {
+  Session& session = task.session();
+  if (is_session_leader(task) && session.terminal == &tty) return {};
+  if (!is_session_leader(task) || session.terminal) return Errno::kEPERM;
+  const bool privileged = task.has_capability(abi::kCAP_SYS_ADMIN);
+  if (tty.session() && !(steal && privileged)) return Errno::kEPERM;
+  if (!readable && !privileged) return Errno::kEPERM;
+  tty.detach();
+  tty.attach(session, task.process->group->id);
+  return {};
+}
+
+void acquire_on_open(Task& task, Tty& tty, abi::OpenFlags flags) {
+  const bool readable = (flags.raw() & abi::kO_ACCMODE) != 1;
+  if (flags.has(abi::OpenFlag::kO_NOCTTY) || !readable || tty.session()) return;
+  (void)acquire(task, tty, true, false);
+}
+
+void session_leader_exited(Task& leader) {
+  Session& session = leader.session();
+  if (RefPtr<Tty> terminal = session.terminal) {
+    // Linux: no SIGCONT. Groups that are orphaned by this and have stopped members get both
+    // signals for that.
+    RefPtr<ProcessGroup> group = terminal->foreground_group();
+    terminal->detach();
+    if (group) signals::send(*group, signals::kernel_info(abi::kSIGHUP));
+    return;
+  }
+  auto at = kernel().groups.find(session.hung_up_foreground);
+  if (at == kernel().groups.end() || at->second->session != &session) return;
+  RefPtr<ProcessGroup> group(at->second);
+  session.hung_up_foreground = Pid{};
+  signals::send(*group, signals::kernel_info(abi::kSIGHUP));
+  signals::send(*group, signals::kernel_info(abi::kSIGCONT));
+}
+
+Result<> hang_up_own(Task& task) {
+  if (!task.has_capability(abi::kCAP_SYS_TTY_CONFIG)) return Errno::kEPERM;
+  if (RefPtr<Tty> terminal = task.session().terminal) terminal->hang_up();
+  return {};
+}
+
+}  // namespace tty
+}  // namespace lxss

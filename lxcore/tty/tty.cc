@@ -1,0 +1,307 @@
+// Reading, writing and polling a terminal.
+#include "lxcore/tty/tty.h"
+
+#include <cstring>
+
+#include "base/scope.h"
+#include "host/clock.h"
+#include "lxcore/ipc/poller.h"
+#include "lxcore/tty/pty_system.h"
+#include "lxcore/vfs/clock.h"
+
+namespace lxss {
+
+namespace {
+
+constexpr usize kWriteChunk = 1024;
+
+/// Linux: a terminal's times advance in steps, so that they do not tell the rhythm of typing.
+void touch(abi::Timespec& time) {
+  constexpr i64 kStep = 8;
+  const i64 now = vfs::now().tv_sec;
+  if (now - time.tv_sec >= kStep || now < time.tv_sec) time = {now, 0};
+}
+
+}  // namespace
+
+Tty::Tty() : system_(PtySystem::get()), discipline_(*this) {
+  number_ = system_->add(*this);
+  node.accessed = node.modified = node.changed = vfs::now();
+}
+
+Tty::~Tty() { unregister(); }
+
+void Tty::unregister() { system_->remove(*this); }
+
+void Tty::resize(const abi::Winsize& size) {
+  if (std::memcmp(&size, &size_, sizeof size) == 0) return;
+  size_ = size;
+  send_foreground(abi::kSIGWINCH);
+}
+
+void Tty::hang_up() {
+  ++hangups_;
+  exclusive = false;
+  pending_input_.clear();
+  discipline_.flush_input();
+  discipline_.start();
+  output_.clear();
+  if (session_) {
+    RefPtr<Session> session = session_;
+    session->hung_up_foreground = foreground_;
+    detach();
+    auto leader = kernel().processes.find(session->id);
+    if (leader != kernel().processes.end()) {
+      RefPtr<Process> process = leader->second;
+      signals::send(*process, signals::kernel_info(abi::kSIGHUP));
+      signals::send(*process, signals::kernel_info(abi::kSIGCONT));
+    }
+  }
+  events_.wake();
+}
+
+// Input.
+
+usize Tty::input_room() const {
+  const usize waiting = pending_input_.size();
+  return waiting < kInputLimit ? kInputLimit - waiting : 0;
+}
+
+usize Tty::feed(std::span<const u8> bytes) {
+  usize taken = pending_input_.empty() ? discipline_.receive(bytes) : 0;
+  const usize room = std::min(bytes.size() - taken, input_room());
+  pending_input_.append(bytes.subspan(taken, room));
+  output_added();
+  events_.wake(kReadable);
+  return taken + room;
+}
+
+void Tty::pump() {
+  while (!pending_input_.empty()) {
+    // The discipline may flush the queue (^C) while it looks at it.
+    const auto bytes = pending_input_.front();
+    std::vector<u8> chunk(bytes.begin(),
+                          bytes.begin() + static_cast<isize>(std::min(bytes.size(), kWriteChunk)));
+    const usize taken = discipline_.receive(chunk);
+    if (taken == 0) break;
+    pending_input_.consume(std::min(taken, pending_input_.size()));
+  }
+  output_added();
+}
+
+void Tty::flush_pending_input() {
+  pending_input_.clear();
+  input_taken();
+}
+
+bool Tty::readable() const {
+  if (discipline_.canonical()) return discipline_.has_input();
+  const u8* keys = settings().c_cc;
+  const usize least = keys[abi::kVTIME] == 0 ? keys[abi::kVMIN] : 1;
+  return discipline_.available() >= std::max<usize>(least, 1);
+}
+
+/// Returns when read() is to take what there is, also if that is nothing (VTIME).
+Result<> Tty::wait_for_input(Task& task, const TtyFile& file, usize wanted) {
+  constexpr u64 kTenth = 100'000'000;
+  const u8* keys = settings().c_cc;
+  if (discipline_.canonical()) {
+    if (discipline_.has_input()) return {};
+    if (file.nonblocking()) return Errno::kEAGAIN;
+    return wait_until(task, events_, [&] { return discipline_.has_input() || file.hung_up(); });
+  }
+  const u64 timeout_ns = keys[abi::kVTIME] * kTenth;
+  const usize least = std::min<usize>(keys[abi::kVMIN], wanted);
+  if (keys[abi::kVMIN] == 0 && timeout_ns == 0) return {};
+  if (file.nonblocking()) {
+    if (discipline_.available() == 0) return Errno::kEAGAIN;
+    return {};
+  }
+  // With VMIN, VTIME runs from each byte to the next; without, from the call.
+  const bool between_bytes = keys[abi::kVMIN] != 0;
+  usize seen = discipline_.available();
+  while (discipline_.available() < std::max<usize>(least, 1) && !file.hung_up()) {
+    host::Deadline deadline;
+    if (timeout_ns != 0 && (!between_bytes || seen != 0)) {
+      deadline = host::monotonic_ns() + timeout_ns;
+    }
+    auto waited = wait_until(
+        task, events_,
+        [&] {
+          return discipline_.available() != seen || discipline_.canonical() || file.hung_up();
+        },
+        deadline);
+    if (waited.is(Errno::kETIMEDOUT)) return {};
+    if (!waited.ok()) return discipline_.available() != 0 ? Result<>() : waited;
+    if (discipline_.canonical()) return wait_for_input(task, file, wanted);
+    seen = discipline_.available();
+  }
+  return {};
+}
+
+Result<usize> Tty::take_input(IoBuffer& buffer) {
+  usize done = 0;
+  for (;;) {
+    const auto piece = discipline_.next(buffer.size());
+    if (!piece.bytes.empty()) {
+      auto copied = buffer.put(piece.bytes.data(), piece.bytes.size());
+      if (!copied.ok()) {
+        if (done == 0) return copied;
+        break;
+      }
+      done += *copied;
+      if (*copied < piece.bytes.size()) {
+        discipline_.consume(*copied);
+        break;
+      }
+    }
+    discipline_.consume(piece.length);
+    if (piece.ends_line || piece.length == 0 || buffer.empty()) break;
+  }
+  if (!pending_input_.empty()) {
+    pump();
+    input_taken();
+  }
+  // Whoever else waits may find the next line.
+  if (discipline_.has_input()) events_.wake(kReadable);
+  return done;
+}
+
+Result<usize> Tty::read(Task& task, IoBuffer& buffer, const TtyFile& file) {
+  if (file.hung_up()) return usize{0};
+  TRY(tty::check_read(task, *this));
+  if (buffer.empty()) return usize{0};
+  TRY(wait_for_input(task, file, buffer.size()));
+  if (file.hung_up()) return usize{0};
+  touch(node.accessed);
+  return take_input(buffer);
+}
+
+// Output.
+
+void Tty::display(std::span<const u8> bytes) { output_.append(bytes); }
+
+bool Tty::takes_echo() const { return output_.size() < kOutputLimit + kEchoLimit; }
+
+void Tty::discard_output() {
+  output_.truncate(output_beyond_flush());
+  notify_packet(abi::kTIOCPKT_FLUSHWRITE);
+  events_.wake(kWritable);
+}
+
+void Tty::input_discarded() {
+  flush_pending_input();
+  notify_packet(abi::kTIOCPKT_FLUSHREAD);
+}
+
+void Tty::flow_changed(bool stopped) {
+  notify_packet(stopped ? abi::kTIOCPKT_STOP : abi::kTIOCPKT_START);
+  if (stopped) return;
+  output_added();
+  events_.wake(kWritable);
+}
+
+void Tty::signal_foreground(i32 signal) { send_foreground(signal); }
+
+void Tty::output_taken() {
+  // Not for every byte: a writer is woken when there is work worth it.
+  if (output_.size() <= kOutputLimit / 2) events_.wake(kWritable);
+}
+
+usize Tty::output_room() const {
+  if (discipline_.stopped() || output_.size() >= kOutputLimit) return 0;
+  return kOutputLimit - output_.size();
+}
+
+Result<usize> Tty::write(Task& task, IoBuffer& buffer, const TtyFile& file) {
+  if (file.hung_up()) return Errno::kEIO;
+  if (settings().c_lflag & abi::kTOSTOP) TRY(tty::check_change(task, *this));
+  // What one call writes is displayed together.
+  if (writing_) {
+    if (file.nonblocking()) return Errno::kEAGAIN;
+    TRY(wait_until(task, events_, [&] { return !writing_; }));
+  }
+  writing_ = true;
+  ScopeExit leave([this] {
+    writing_ = false;
+    events_.wake(kWritable);
+  });
+
+  usize done = 0;
+  Result<> ended;
+  while (!buffer.empty()) {
+    if (file.hung_up()) {
+      ended = Errno::kEIO;
+      break;
+    }
+    const usize room = output_room();
+    if (room == 0) {
+      if (file.nonblocking()) {
+        ended = Errno::kEAGAIN;
+        break;
+      }
+      // Output that nobody but the writers takes away has to go first.
+      if (!discipline_.stopped()) ended = drain(task);
+      if (ended.ok()) {
+        ended = wait_until(task, events_, [&] { return output_room() != 0 || file.hung_up(); });
+      }
+      if (!ended.ok()) break;
+      continue;
+    }
+    u8 chunk[kWriteChunk];
+    auto taken = buffer.take(chunk, std::min({buffer.size(), room, kWriteChunk}));
+    if (!taken.ok()) {
+      ended = taken.error();
+      break;
+    }
+    discipline_.write({chunk, *taken});
+    done += *taken;
+    output_added();
+  }
+  if (done == 0 && !ended.ok()) return ended.error();
+  touch(node.modified);
+  if (ended.ok() && !discipline_.stopped()) {
+    // What is in the queue counts as written, whatever becomes of it.
+    (void)drain(task);
+  }
+  return done;
+}
+
+PollEvents Tty::poll(PollRegistration* registration, const TtyFile& file) {
+  if (registration) registration->on(events_);
+  if (file.hung_up()) {
+    return kReadable | kWritable | abi::PollFlag::kPOLLERR | abi::PollFlag::kPOLLHUP;
+  }
+  PollEvents ready;
+  if (readable()) ready |= kReadable;
+  if (output_room() != 0) ready |= kWritable;
+  return ready;
+}
+
+// TtyFile.
+
+TtyFile::TtyFile(RefPtr<Tty> tty) : tty_(std::move(tty)), hangups_(tty_->hangups()) {
+  if (tty_->users_++ == 0) tty_->users_changed();
+}
+
+TtyFile::~TtyFile() {
+  if (--tty_->users_ == 0) tty_->users_changed();
+}
+
+Result<usize> TtyFile::read(Task& task, IoBuffer& buffer, u64*) {
+  RefPtr<Tty> pinned = tty_;
+  return tty_->read(task, buffer, *this);
+}
+
+Result<usize> TtyFile::write(Task& task, IoBuffer& buffer, u64*) {
+  RefPtr<Tty> pinned = tty_;
+  return tty_->write(task, buffer, *this);
+}
+
+PollEvents TtyFile::poll(PollRegistration* registration) { return tty_->poll(registration, *this); }
+
+Result<u64> TtyFile::ioctl(Task& task, u32 request, u64 argument) {
+  return tty_->ioctl(task, request, argument, this);
+}
+
+}  // namespace lxss

@@ -1,0 +1,40 @@
+// What the VFS tells about changes to those who watch (man 7 inotify).
+#pragma once
+
+#include "abi/linux/inotify.h"
+#include "lxcore/vfs/dentry.h"
+
+namespace lxss {
+
+/// The watches of one inode: what Inode::watches points to. Derived by ipc/inotify.cc.
+class InodeWatches : public RefCounted {
+ public:
+  /// `event` is one kIN_* event, with kIN_ISDIR where it applies; `name` that of a directory's
+  /// entry, else empty. Under the kernel lock.
+  virtual void event(abi::InotifyFlags event, u32 cookie, std::string_view name) = 0;
+};
+
+namespace vfs {
+
+using enum abi::InotifyFlag;
+
+inline void notify_inode(Inode& inode, abi::InotifyFlags event, u32 cookie = 0, std::string_view name = {}) {
+  if (inode.watches) [[unlikely]] {
+    static_cast<InodeWatches*>(inode.watches)->event(event, cookie, name);
+  }
+}
+
+/// Something happened to a file: its own watches and its directory's hear of it.
+inline void notify(const Dentry& dentry, abi::InotifyFlags event) {
+  Inode* inode = dentry.inode();
+  if (!inode) return;
+  if (inode->is_directory()) event |= kIN_ISDIR;
+  Inode* directory = dentry.parent() ? dentry.parent()->inode() : nullptr;
+  if (directory && directory->watches) [[unlikely]] {
+    notify_inode(*directory, event, 0, dentry.name());
+  }
+  notify_inode(*inode, event);
+}
+
+}  // namespace vfs
+}  // namespace lxss

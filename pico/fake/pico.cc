@@ -1,0 +1,79 @@
+// pico/pico.h for unit tests: the current thread, copies and panic work; making processes and
+// entering guests is what no unit test does.
+#include "pico/pico.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "host/linux/syscall.h"
+#include "pico/fake/backend.h"
+
+namespace lxss {
+
+void panic(const char* file, int line, const char* message) {
+  std::fprintf(stderr, "%s:%d: %s\n", file, line, message);
+  std::abort();
+}
+
+namespace heap {
+/// The heap is malloc's.
+bool has_room() { return true; }
+}  // namespace heap
+
+namespace pico {
+
+StackSlots::~StackSlots() {
+  for (Chunk* chunk : chunks) delete chunk;
+}
+
+Thread& current() {
+  LXSS_ASSERT(fake::Backend::current());
+  return *fake::Backend::current();
+}
+
+void interrupt(const Thread&) {}
+
+usize copy_user(void* to, const void* from, usize size) {
+  usize good = fake::Backend::accessible(reinterpret_cast<u64>(from), size);
+  good = fake::Backend::accessible(reinterpret_cast<u64>(to), good);
+  // Strings are read in pieces that may go beyond their end: not for sanitizers to see.
+  usize left = good;
+  asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(left) : : "memory");
+  return size - good;
+}
+
+Result<u32> compare_exchange_user(u64 address, u32 expected, u32 desired) {
+  if (fake::Backend::accessible(address, sizeof(u32)) < sizeof(u32)) return Errno::kEFAULT;
+  __atomic_compare_exchange_n(reinterpret_cast<u32*>(address), &expected, desired, false,
+                              __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+  return expected;
+}
+
+const MachineInfo& machine() {
+  static const MachineInfo info;
+  return info;
+}
+
+void become(Thread& thread) { fake::Backend::current() = &thread; }
+Context context() { LXSS_PANIC("a unit test has no trap"); }
+Result<> spawn(Thread&, const SpawnOptions&) { return Errno::kEAGAIN; }
+Result<bool> fork(Thread&, StackSlots&) { return Errno::kEAGAIN; }
+Result<> leave_shared_memory(StackSlots&) { return Errno::kEAGAIN; }
+void enter_guest(void (*)()) { LXSS_PANIC("a unit test has no guest"); }
+void exit_thread() { LXSS_PANIC("a unit test has no guest thread to end"); }
+void exit_process() { LXSS_PANIC("a unit test has no guest process to end"); }
+bool reap(Death&) { return false; }
+void destroy(i32) {}
+void set_fs_base(u64) {}
+u64 fs_base() { return 0; }
+void set_gs_base(u64) {}
+u64 gs_base() { return 0; }
+void set_host_name(const char*) {}
+
+}  // namespace pico
+
+i64 host::sys::interruptible(i64 number, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f) {
+  return raw(number, a, b, c, d, e, f);
+}
+
+}  // namespace lxss
