@@ -136,21 +136,21 @@ struct StandardMount {
   abi::MountFlags flags;
 };
 
+constexpr abi::MountFlags kStrict = abi::MountFlag::kMS_NOSUID | abi::MountFlag::kMS_NODEV;
+constexpr StandardMount kStandardMounts[] = {
+    {"/proc", "proc", "", kStrict | abi::MountFlag::kMS_NOEXEC},
+    {"/sys", "sysfs", "", kStrict | abi::MountFlag::kMS_NOEXEC},
+    {"/dev", "devtmpfs", "mode=0755", abi::MountFlag::kMS_NOSUID},
+    {"/dev/pts", "devpts", "gid=5,mode=620,ptmxmode=666", abi::MountFlag::kMS_NOSUID | abi::MountFlag::kMS_NOEXEC},
+    {"/dev/shm", "tmpfs", "mode=1777", kStrict},
+    {"/run", "tmpfs", "mode=0755", kStrict},
+    {"/run/lock", "tmpfs", "mode=1777", kStrict | abi::MountFlag::kMS_NOEXEC},
+    {"/run/shm", "tmpfs", "mode=1777", kStrict},
+    {"/run/user", "tmpfs", "mode=0755", kStrict},
+};
+
 Result<> mount_standard() {
-  using abi::MountFlag;
-  const abi::MountFlags strict = MountFlag::kMS_NOSUID | MountFlag::kMS_NODEV;
-  const StandardMount mounts[] = {
-      {"/proc", "proc", "", strict | MountFlag::kMS_NOEXEC},
-      {"/sys", "sysfs", "", strict | MountFlag::kMS_NOEXEC},
-      {"/dev", "devtmpfs", "mode=0755", MountFlag::kMS_NOSUID},
-      {"/dev/pts", "devpts", "gid=5,mode=620,ptmxmode=666", MountFlag::kMS_NOSUID | MountFlag::kMS_NOEXEC},
-      {"/dev/shm", "tmpfs", "mode=1777", strict},
-      {"/run", "tmpfs", "mode=0755", strict},
-      {"/run/lock", "tmpfs", "mode=1777", strict | MountFlag::kMS_NOEXEC},
-      {"/run/shm", "tmpfs", "mode=1777", strict},
-      {"/run/user", "tmpfs", "mode=0755", strict},
-  };
-  for (const StandardMount& mount : mounts) {
+  for (const StandardMount& mount : kStandardMounts) {
     const FileSystemType* type = filesystem_types::find(mount.type);
     if (!type) return Errno::kENODEV;
     auto filesystem = TRY(type->create(mount.options));
