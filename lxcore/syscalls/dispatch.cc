@@ -103,9 +103,14 @@ void serve(i64 number) {
   if (trace_fd < 0) [[likely]] {
     result = invoke(task, number, arguments);
   } else {
-    std::string line = trace::begin(task, number, arguments);
+    auto line = std::make_unique<std::string>(trace::begin(task, number, arguments));
     result = invoke(task, number, arguments);
-    trace::end(std::move(line), result, trace_fd);
+    // A forked child has a copy of the pointer; the line is its parent's.
+    if (&Task::current() == &task) {
+      trace::end(*line, result, trace_fd);
+    } else {
+      (void)line.release();
+    }
   }
   // After a fork this may be the child, on its own copy of this stack.
   pico::context().registers().rax = static_cast<u64>(result);

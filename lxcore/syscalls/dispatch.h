@@ -29,7 +29,7 @@ namespace trace {
 /// The line's beginning, made before the call because the call may change what it shows.
 std::string begin(const Task& task, i64 number, const u64 (&arguments)[6]);
 /// Completes the line with the result and writes it to `fd`.
-void end(std::string line, i64 result, i32 fd);
+void end(std::string_view line, i64 result, i32 fd);
 
 }  // namespace trace
 }  // namespace lxss

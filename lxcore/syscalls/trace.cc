@@ -54,7 +54,7 @@ std::string begin(const Task& task, i64 number, const u64 (&arguments)[6]) {
   return line.take();
 }
 
-void end(std::string start, i64 result, i32 fd) {
+void end(std::string_view start, i64 result, i32 fd) {
   TextBuilder line;
   line << start;
   if (result < 0 && result > -4096) {

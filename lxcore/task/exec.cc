@@ -138,17 +138,24 @@ Result<> become_only_thread(Task& task) {
 Result<> own_memory(Task& task, const ArgumentStack& stack) {
   RefPtr<AddressSpace> old = task.memory;
   RefPtr<AddressSpace> fresh = make_ref<AddressSpace>();
+  Process& process = *task.process;
+  const i32 old_host_process = process.host_process;
   {
     KernelLock::Held held;
     if (old->task_count == 1) return {};
+    // The end of the host process that is left is not the process's end.
+    process.host_process = 0;
   }
   {
     MutexHeld memory_held(old->mutex);
     fresh->copy_areas(*old);
   }
-  TRY(pico::leave_shared_memory(fresh->stacks, stack.address(), stack.size()));
+  auto left = pico::leave_shared_memory(fresh->stacks, stack.address(), stack.size());
   KernelLock::Held held;
-  Process& process = *task.process;
+  if (!left) {
+    process.host_process = old_host_process;
+    return left;
+  }
   --old->task_count;
   fresh->task_count = 1;
   task.memory = fresh;

@@ -1,5 +1,6 @@
 // The end of tasks and processes.
 #include "abi/linux/futex.h"
+#include "base/text.h"
 #include "host/wait.h"
 #include "lxcore/ipc/sysv.h"
 #include "lxcore/kernel.h"
@@ -193,6 +194,10 @@ void host_process_died(const pico::Death& death) {
   RefPtr<Process> process = gone.process;
   for (Task& thread : process->threads) {
     if (thread.in_kernel == pico::Thread::kInKernel && !thread.sleeping) {
+      TextBuilder line;
+      line << "host signal " << death.status << " ended thread " << thread.tid.value << " ("
+           << thread.comm.data() << ") in system call " << thread.system_call;
+      log_line(line.view());
       LXSS_PANIC("a pico process was ended by the host while inside the kernel");
     }
   }
