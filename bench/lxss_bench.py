@@ -29,7 +29,7 @@ TREE_FILES = 1000
 
 # Each runs under `bash -c` in a directory that holds `project` and `tree`.
 WORKLOADS = {
-    "python3 start": ("python3", "for i in 1 2 3 4 5 6 7 8 9 10; do python3 -c pass; done", 10),
+    "python3 start": ("python3", "for i in 1 2 3 4 5 6 7 8 9 10; do /usr/bin/python3 -c pass; done", 10),
     "make -j2, 20 files": ("gcc", "cd project && make -s clean && make -s -j2", 1),
     "bash, 500 x /bin/true": ("bash", "for i in $(seq 500); do /bin/true; done", 1),
     "tar pack and unpack": ("tar", "rm -rf copy && mkdir copy && tar -cf - tree | tar -xf - -C copy", 1),
@@ -45,7 +45,7 @@ def parse_arguments():
     parser.add_argument("--runner", type=shlex.split, help="prefix that runs a command in the guest")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each measurement")
     parser.add_argument("--host-process", default="lxcore",
-                        help="a word in the command line of the guest's host processes")
+                        help="the program file of the guest's host processes")
     parser.add_argument("--skip", action="append", default=[], choices=["micro", "workloads", "memory"])
     parser.add_argument("--output", type=pathlib.Path, help="write the results as JSON")
     return parser.parse_args()
@@ -157,9 +157,10 @@ def proportional_set_size_kib(pid):
     return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
 
 
-def command_line(pid):
+def executable(pid):
+    """The host's name of a process's program file; pico processes run the kernel image."""
     try:
-        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe")).removesuffix(" (deleted)")
     except OSError:
         return ""
 
@@ -175,10 +176,10 @@ def all_pids():
     return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
 
 
-def guest_host_processes(word):
-    """Host processes of the instance: named by `word`, and their descendants."""
+def guest_host_processes(program):
+    """Host processes of the instance: those that run `program`, and their descendants."""
     parents = {pid: parent(pid) for pid in all_pids()}
-    found = {pid for pid in parents if word in command_line(pid) and pid != os.getpid()}
+    found = {pid for pid in parents if executable(pid) == program}
     while True:
         more = {pid for pid, ppid in parents.items() if ppid in found} - found
         if not more:

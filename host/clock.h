@@ -3,6 +3,7 @@
 
 #include <span>
 
+#include "abi/linux/resource.h"
 #include "abi/linux/time.h"
 #include "base/result.h"
 #include "host/fd.h"
@@ -21,6 +22,8 @@ u64 boottime_ns();
 /// 0 if it is gone. (The host does not tell the time of other processes' single threads.)
 u64 process_cpu_ns(i32 host_process);
 u64 thread_cpu_ns(i32 host_thread);
+/// What the calling process has used (getrusage's RUSAGE_SELF).
+abi::Rusage process_usage();
 
 void random_bytes(std::span<std::byte> out);
 

@@ -21,6 +21,9 @@ Result<> unlock_memory(u64 address, u64 length);
 /// Residency of pages, one byte each, as mincore.
 Result<> residency(u64 address, u64 length, u8* pages);
 
+/// man 2 membarrier, for the calling process.
+Result<u64> memory_barrier(i32 command, u32 flags, i32 cpu);
+
 /// Memory without a name that can be mapped shared and read and written like a file.
 Result<UniqueFd> create_memory_object(const char* debug_name);
 

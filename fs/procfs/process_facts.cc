@@ -63,10 +63,14 @@ Result<> check_inspect(Subject& subject, abi::OpenFlags) {
 char state_letter(const Subject& subject) {
   Task* thread = subject.thread();
   if (!thread || subject.process->is_zombie()) return 'Z';
+  // The main thread has ended, others live.
+  if (!subject.task && !subject.process->leader) return 'Z';
   if (thread == &Task::current()) return 'R';
   if (subject.process->state == ProcessState::kStopped || thread->stopped) return 'T';
-  // A thread in lxcore waits, but for moments.
-  return thread->sleeping || thread->in_kernel.load(std::memory_order_relaxed) ? 'S' : 'R';
+  // What waits on a queue, or in a host call that an interruption ends (a futex).
+  if (thread->sleeping) return thread->woken ? 'R' : 'S';
+  return thread->in_kernel.load(std::memory_order_relaxed) == pico::Thread::kBlockedInHost ? 'S'
+                                                                                           : 'R';
 }
 
 const char* state_name(char letter) {
@@ -189,7 +193,8 @@ usize read_memory(const Subject& subject, u64 address, void* kernel, usize size)
 
 usize write_memory(const Subject& subject, u64 address, const void* kernel, usize size) {
   return transfer(
-      subject, address, size, [&] { return copy_out_partial(UserAddr{address}, kernel, size); },
+      subject, address, size,
+      [&] { return Task::current().memory->force_write(address, kernel, size); },
       [&](i32 host_process) {
         return host::write_process_memory(host_process, {reinterpret_cast<u64>(kernel), size},
                                           {address, size})

@@ -54,7 +54,45 @@ class Root final : public synthetic::TableDirectory<Machine> {
   }
 };
 
+std::string text_of(Pid id) {
+  TextBuilder text;
+  text << id.value;
+  return text.take();
+}
+
+void forget(Dentry& directory, std::string_view name) {
+  DentryCache& cache = kernel().dentries;
+  RefPtr<Dentry> found(cache.find(directory, name));
+  if (!found) return;
+  cache.prune(*found);
+  cache.forget(*found);
+}
+
+template <typename Action>
+void for_each_root(Action action) {
+  for (Mount& mount : kernel().mounts) {
+    if (mount.filesystem().magic() == abi::kPROC_SUPER_MAGIC) action(mount.root());
+  }
+}
+
 }  // namespace
+
+void forget_process(const Process& process) {
+  const std::string name = text_of(process.pid);
+  for_each_root([&](Dentry& root) { forget(root, name); });
+}
+
+void forget_thread(const Process& process, Pid tid) {
+  const std::string name = text_of(tid), process_name = text_of(process.pid);
+  DentryCache& cache = kernel().dentries;
+  for_each_root([&](Dentry& root) {
+    if (tid != process.pid) forget(root, name);
+    Dentry* directory = cache.find(root, process_name);
+    if (!directory) return;
+    Dentry* threads = cache.find(*directory, "task");
+    if (threads) forget(*threads, name);
+  });
+}
 
 ProcFs::ProcFs() : FileSystem("proc", abi::kPROC_SUPER_MAGIC) {
   host::random_bytes(std::as_writable_bytes(std::span(boot_id_)));

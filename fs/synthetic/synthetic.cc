@@ -97,7 +97,7 @@ Result<Attributes> Node::attributes() {
   attributes.gid = gid();
   attributes.size = size();
   attributes.block_size = 1024;
-  attributes.accessed = attributes.modified = attributes.changed = attributes.created = made_;
+  attributes.accessed = attributes.modified = attributes.changed = made_;
   return attributes;
 }
 

@@ -106,7 +106,8 @@ constexpr Entry<Subject> empty_directory_entry(const char* name, u32 permissions
 }
 
 /// A Subject is copyable and says:
-///   bool alive() const;                  false when its files are to be forgotten
+///   bool alive() const;                  false when its files are to be forgotten: open ones
+///                                        answer ESRCH
 ///   Owner owner(u32 mode) const;         who owns a file of this mode
 template <typename Subject>
 class SubjectFile final : public TextFile {
@@ -120,9 +121,11 @@ class SubjectFile final : public TextFile {
     return entry_->check ? entry_->check(subject_, flags) : Result<>();
   }
   Result<> generate(TextBuilder& out) override {
+    if (!subject_.alive()) return Errno::kESRCH;
     return entry_->generate ? entry_->generate(subject_, out) : Errno::kEINVAL;
   }
   Result<> write(std::string_view text) override {
+    if (!subject_.alive()) return Errno::kESRCH;
     return entry_->write ? entry_->write(subject_, text) : Errno::kEIO;
   }
   bool still_valid() override {
@@ -178,12 +181,14 @@ class TableDirectory : public Directory {
         subject_(std::move(subject)) {}
 
   Result<RefPtr<Inode>> lookup(std::string_view name) override {
+    if (!subject_.alive()) return Errno::kESRCH;
     for (const Entry<Subject>& entry : table_) {
       if (name == entry.name) return make(entry);
     }
     return Errno::kENOENT;
   }
   Result<> list(u64 offset, DirectorySink& sink) override {
+    if (!subject_.alive()) return Errno::kENOENT;
     list_table(offset, sink);
     return {};
   }

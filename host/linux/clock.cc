@@ -77,6 +77,12 @@ u64 thread_cpu_ns(i32 host_thread) {
   return cpu_clock_ns(host_thread, abi::kCPUCLOCK_PERTHREAD_MASK);
 }
 
+abi::Rusage process_usage() {
+  abi::Rusage usage{};
+  call(SYS_getrusage, abi::kRUSAGE_SELF, &usage);
+  return usage;
+}
+
 void random_bytes(std::span<std::byte> out) {
   while (!out.empty()) {
     auto size = check(call(SYS_getrandom, out.data(), out.size(), 0));

@@ -45,6 +45,10 @@ Result<> residency(u64 address, u64 length, u8* pages) {
   return check_void(call(SYS_mincore, address, length, pages));
 }
 
+Result<u64> memory_barrier(i32 command, u32 flags, i32 cpu) {
+  return check(call(SYS_membarrier, command, flags, cpu));
+}
+
 Result<UniqueFd> create_memory_object(const char* debug_name) {
   u64 fd = TRY(check(call(SYS_memfd_create, debug_name, MFD_CLOEXEC)));
   return UniqueFd(Fd(static_cast<i32>(fd)));

@@ -198,6 +198,17 @@ Result<> AddressSpace::protect(u64 begin, u64 length, abi::ProtFlags protection)
   u64 size = page_ceil(length);
   if (size < length || !pico::is_user_range(begin, size)) return Errno::kENOMEM;
   Change change(*this);
+  // A shared mapping of what was opened only for reading cannot become writable.
+  Result<> refused;
+  if (protection.has(abi::ProtFlag::kPROT_WRITE)) {
+    for (auto at = first_behind(begin); at != areas.end() && at->first < begin + size; ++at) {
+      const Area& area = at->second;
+      if (!area.shared || !area.file || area.file->writable()) continue;
+      refused = Errno::kEACCES;
+      if (area.begin <= begin) return refused;
+      size = area.begin - begin;
+    }
+  }
   Result<> result = host::protect(begin, size, protection.raw());
   if (!result && !result.is(Errno::kENOMEM)) return result;
   // With ENOMEM the host has changed what lies before the first gap.
@@ -208,7 +219,7 @@ Result<> AddressSpace::protect(u64 begin, u64 length, abi::ProtFlags protection)
   }
   end = std::min(end, begin + size);
   if (end > begin) update(begin, end, [access](Area& area) { area.protection = access; });
-  return result;
+  return result ? refused : result;
 }
 
 Result<u64> AddressSpace::remap(u64 old_begin, u64 old_length, u64 new_length,
@@ -309,6 +320,32 @@ Result<> AddressSpace::set_locked(u64 begin, u64 length, bool locked) {
   }
   update(first, first + size, [locked](Area& area) { area.locked = locked; });
   return {};
+}
+
+usize AddressSpace::force_write(u64 begin, const void* from, usize size) {
+  Change change(*this);
+  usize done = 0;
+  while (done < size) {
+    const u64 at = begin + done;
+    const Area* area = find(at);
+    if (!area) break;
+    const usize part = std::min<u64>(size - done, area->end - at);
+    const abi::ProtFlags writable = area->protection | abi::ProtFlag::kPROT_WRITE;
+    const bool opens = !area->protection.has(abi::ProtFlag::kPROT_WRITE);
+    if (opens && area->shared) break;
+    const u64 page = page_floor(at), pages = page_ceil(at + part) - page;
+    if (opens && !host::protect(page, pages, writable.raw())) break;
+    const usize written = copy_out_partial(UserAddr{at}, static_cast<const u8*>(from) + done, part);
+    if (opens) MUST(host::protect(page, pages, area->protection.raw()));
+    done += written;
+    if (written < part) break;
+  }
+  return done;
+}
+
+void AddressSpace::forget_all() {
+  Change change(*this);
+  forget(0, pico::kUserEnd);
 }
 
 void AddressSpace::clear() {

@@ -68,6 +68,11 @@ class AddressSpace final : public RefCounted {
   /// True if every page of the range is in some area.
   bool is_mapped(u64 begin, u64 length) const;
 
+  /// Writes to the caller's memory whatever its protection, as a debugger does; shared areas
+  /// must be writable. The number of bytes written.
+  usize force_write(u64 begin, const void* from, usize size);
+  /// The last task has left: nothing is mapped any more, though the host still holds the pages.
+  void forget_all();
   /// Guest space becomes empty (exec); the host's vDSO is kept.
   void clear();
   /// Takes over the description of a parent whose memory the host has copied. The parent's

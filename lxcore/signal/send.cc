@@ -101,6 +101,21 @@ void resume(Process& process) {
   }
 }
 
+/// True if the receiver's user has as many signals pending as RLIMIT_SIGPENDING allows. Only
+/// real-time signals that carry a value are refused for that (man 7 signal, man 2 sigqueue).
+bool queue_is_full(const Process& process, const Credentials& owner, const SigInfo& info) {
+  if (info.signo < kFirstRealTime || info.code >= 0) return false;
+  const u64 limit = process.limit(abi::kRLIMIT_SIGPENDING);
+  u64 count = 0;
+  for (auto& [tid, task] : kernel().tasks) {
+    if (task->credentials->uid != owner.uid) continue;
+    count += task->pending.size();
+    if (task.get() == task->process->any_thread()) count += task->process->pending.size();
+    if (count >= limit) return true;
+  }
+  return count >= limit;
+}
+
 /// What a signal does the moment it is sent. False if it is thereby dealt with.
 bool prepare(Process& process, const SigInfo& info) {
   if (process.pid.value == 1 || process.state == ProcessState::kZombie ||
@@ -140,12 +155,15 @@ SigInfo kernel_info(i32 signal) {
   return info;
 }
 
-void send(Task& task, const SigInfo& info) {
-  if (!prepare(*task.process, info)) return;
-  if (!task.blocked.has(info.signo) && is_ignored(task, info.signo)) return;
-  if (!task.pending.add(info)) return;
+bool send_queued(Task& task, const SigInfo& info) {
+  if (!prepare(*task.process, info)) return true;
+  if (!task.blocked.has(info.signo) && is_ignored(task, info.signo)) return true;
+  if (queue_is_full(*task.process, *task.credentials, info) || !task.pending.add(info)) {
+    return false;
+  }
   task.process->signal_events.wake();
   if (!task.blocked.has(info.signo)) kick(task);
+  return true;
 }
 
 bool send_queued(Process& process, const SigInfo& info) {
@@ -159,12 +177,13 @@ bool send_queued(Process& process, const SigInfo& info) {
   Task* any = taker ? taker : process.any_thread();
   if (!any) return true;
   if (taker && is_ignored(*any, info.signo)) return true;
-  if (!process.pending.add(info)) return false;
+  if (queue_is_full(process, *any->credentials, info) || !process.pending.add(info)) return false;
   process.signal_events.wake();
   if (taker) kick(*taker);
   return true;
 }
 
+void send(Task& task, const SigInfo& info) { (void)send_queued(task, info); }
 void send(Process& process, const SigInfo& info) { (void)send_queued(process, info); }
 
 void send(ProcessGroup& group, const SigInfo& info) {

@@ -34,6 +34,7 @@ class PendingSignals {
   static constexpr usize kMaxQueued = 1024;  ///< of one queue; SI_QUEUE beyond is EAGAIN
 
   abi::SigSet set() const { return set_; }
+  usize size() const { return queue_.size(); }
   /// False if the queue is full.
   bool add(const abi::SigInfo& info);
   /// Takes the lowest signal of `wanted`, which has one.
@@ -56,7 +57,8 @@ abi::SigInfo kernel_info(i32 signal);
 void send(Task& task, const abi::SigInfo& info);
 void send(Process& process, const abi::SigInfo& info);
 void send(ProcessGroup& group, const abi::SigInfo& info);
-/// As send() to a process; false if a real-time signal found the queue full.
+/// As send(); false if a real-time signal found the queue full (RLIMIT_SIGPENDING).
+bool send_queued(Task& task, const abi::SigInfo& info);
 bool send_queued(Process& process, const abi::SigInfo& info);
 /// Ends a process with a wait status, as exit_group or a fatal signal does: every thread
 /// leaves at its next safe point.

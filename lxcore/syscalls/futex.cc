@@ -1,6 +1,7 @@
 // Futexes: the host's own, on guest memory in the address space of the caller.
 #include "host/wait.h"
 #include "lxcore/kernel.h"
+#include "lxcore/syscalls/futex_pi.h"
 #include "lxcore/syscalls/task.h"
 
 namespace lxss::sys {
@@ -16,6 +17,11 @@ bool uses_second_word(u32 command) {
          command == abi::kFUTEX_WAKE_OP;
 }
 
+bool is_priority_inheriting(u32 command) {
+  return command == abi::kFUTEX_LOCK_PI || command == abi::kFUTEX_LOCK_PI2 ||
+         command == abi::kFUTEX_TRYLOCK_PI || command == abi::kFUTEX_UNLOCK_PI;
+}
+
 bool is_word(UserAddr address) { return pico::is_user_range(address.value, sizeof(u32)); }
 
 }  // namespace
@@ -24,6 +30,7 @@ Result<u64> futex(UnlockedTask task, UserAddr word, i32 operation, u32 value, u6
                   UserAddr word2, u32 value3) {
   const u32 command = u32(operation) & abi::kFUTEX_CMD_MASK;
   if (!is_word(word) || (uses_second_word(command) && !is_word(word2))) return Errno::kEFAULT;
+  if (is_priority_inheriting(command)) return futex_pi(task, word, operation, timeout);
   if (!is_wait(command)) return host::user_futex(word, operation, value, timeout, word2, value3);
 
   // A relative timeout becomes a deadline, so that waking up for nothing costs no time.

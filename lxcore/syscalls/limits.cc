@@ -2,6 +2,7 @@
 #include "lxcore/kernel.h"
 #include "lxcore/syscalls/misc.h"
 #include "lxcore/task/lifecycle.h"
+#include "lxcore/time/posix_timers.h"
 
 namespace lxss::sys {
 
@@ -17,6 +18,7 @@ Result<> set_limit(Task& task, Process& process, u32 resource, const abi::Rlimit
     return Errno::kEPERM;
   }
   entry = limit;
+  if (resource == abi::kRLIMIT_CPU) arm_cpu_limit(process);
   return {};
 }
 
@@ -64,6 +66,7 @@ Result<> getrusage(Task& task, i32 who, UserOut<abi::Rusage> usage) {
   switch (who) {
     case abi::kRUSAGE_SELF:
       result.ru_utime = to_timeval(host::process_cpu_ns(process.host_process));
+      lifecycle::resource_use().report(result);
       break;
     case abi::kRUSAGE_THREAD:
       result.ru_utime = to_timeval(host::thread_cpu_ns(task.host_thread));
@@ -71,6 +74,7 @@ Result<> getrusage(Task& task, i32 who, UserOut<abi::Rusage> usage) {
     case abi::kRUSAGE_CHILDREN:
       result.ru_utime = to_timeval(process.children_user_ns);
       result.ru_stime = to_timeval(process.children_system_ns);
+      process.children_use.report(result);
       break;
     default:
       return Errno::kEINVAL;

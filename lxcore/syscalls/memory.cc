@@ -1,6 +1,7 @@
 #include "lxcore/syscalls/memory.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "abi/linux/capability.h"
 #include "host/memory.h"
@@ -13,6 +14,16 @@ using abi::MapFlag;
 using abi::ProtFlag;
 
 namespace {
+
+/// All that MAP_SHARED_VALIDATE accepts for a file: the flags older than itself.
+constexpr u32 kValidated =
+    (abi::kMAP_TYPE |
+     (MapFlag::kMAP_FIXED | MapFlag::kMAP_32BIT | MapFlag::kMAP_GROWSDOWN |
+      MapFlag::kMAP_DENYWRITE | MapFlag::kMAP_EXECUTABLE | MapFlag::kMAP_LOCKED |
+      MapFlag::kMAP_NORESERVE | MapFlag::kMAP_POPULATE | MapFlag::kMAP_NONBLOCK |
+      MapFlag::kMAP_STACK | MapFlag::kMAP_HUGETLB | MapFlag::kMAP_UNINITIALIZED)
+         .raw()) |
+    abi::kMAP_HUGE_MASK << abi::kMAP_HUGE_SHIFT;
 
 /// The checks that depend on the mapped file (man 2 mmap: EACCES, ENODEV, EPERM).
 Result<RefPtr<File>> file_to_map(Task& task, Fd fd, abi::ProtFlags protection, bool shared) {
@@ -48,7 +59,6 @@ Result<u64> mmap(UnlockedTask task, u64 hint, u64 length, abi::ProtFlags protect
   constexpr u32 kSharedValidate = u32(MapFlag::kMAP_SHARED_VALIDATE);
   if (type != kPrivate && type != kShared && type != kSharedValidate) return Errno::kEINVAL;
   if (flags.has(MapFlag::kMAP_HUGETLB)) return Errno::kENOMEM;
-  if (type == kSharedValidate && flags.has(MapFlag::kMAP_SYNC)) return Errno::kEOPNOTSUPP;
   const bool anonymous = flags.has(MapFlag::kMAP_ANONYMOUS);
   if (length == 0) {
     if (!anonymous) {
@@ -56,6 +66,9 @@ Result<u64> mmap(UnlockedTask task, u64 hint, u64 length, abi::ProtFlags protect
       TRY(task->file(fd));
     }
     return Errno::kEINVAL;
+  }
+  if (type == kSharedValidate && (anonymous || (flags.raw() & ~kValidated))) {
+    return anonymous ? Errno::kEINVAL : Errno::kEOPNOTSUPP;
   }
   RefPtr<File> file;
   if (!anonymous) {
@@ -174,6 +187,20 @@ Result<> mlockall(UnlockedTask task, abi::MlockallFlags flags) {
 }
 
 Result<> munlockall(UnlockedTask) { return {}; }
+
+Result<u64> membarrier(UnlockedTask, i32 command, u32 flags, i32 cpu) {
+  // Without the commands for restartable sequences, which there are none of.
+  constexpr i32 kQuery = 0;
+  constexpr u32 kServed = 0x7f;
+  if (command == kQuery) {
+    if (flags != 0) return Errno::kEINVAL;
+    return TRY(host::memory_barrier(kQuery, 0, 0)) & kServed;
+  }
+  if (command < 0 || !std::has_single_bit(u32(command)) || !(u32(command) & kServed)) {
+    return Errno::kEINVAL;
+  }
+  return host::memory_barrier(command, flags, cpu);
+}
 
 namespace {
 

@@ -21,6 +21,7 @@ Result<> mlock2(UnlockedTask task, u64 begin, u64 length, abi::Mlock2Flags flags
 Result<> munlock(UnlockedTask task, u64 begin, u64 length);
 Result<> mlockall(UnlockedTask task, abi::MlockallFlags flags);
 Result<> munlockall(UnlockedTask task);
+Result<u64> membarrier(UnlockedTask task, i32 command, u32 flags, i32 cpu);
 Result<usize> process_vm_readv(UnlockedTask task, Pid pid, UserAddr local, usize local_count,
                                UserAddr remote, usize remote_count, u64 flags);
 Result<usize> process_vm_writev(UnlockedTask task, Pid pid, UserAddr local, usize local_count,

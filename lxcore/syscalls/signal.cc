@@ -166,7 +166,7 @@ Result<> rt_tgsigqueueinfo(Task& task, Pid pid, Pid tid, i32 signal, UserIn<abi:
   if (!target || target->process->pid != pid) return Errno::kESRCH;
   abi::SigInfo value = TRY(read_queued_info(task, *target->process, signal, info));
   TRY(signals::may_send(task, *target->process, signal));
-  if (signal != 0) signals::send(*target, value);
+  if (signal != 0 && !signals::send_queued(*target, value)) return Errno::kEAGAIN;
   return {};
 }
 

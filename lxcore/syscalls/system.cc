@@ -45,7 +45,7 @@ void read_loads(u64 (&loads)[3]) {
 Result<> sysinfo(Task&, UserOut<abi::Sysinfo> info) {
   const host::MachineMemory memory = host::machine_memory();
   abi::Sysinfo result{};
-  result.uptime = i64((host::boottime_ns() - kernel().boot_time_ns) / 1'000'000'000);
+  result.uptime = i64(host::boottime_ns() / 1'000'000'000);
   read_loads(result.loads);
   result.totalram = memory.total;
   result.freeram = memory.free;

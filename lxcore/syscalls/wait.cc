@@ -24,7 +24,9 @@ struct Report {
   abi::Rusage usage{};
 };
 
-bool matches(const Selection& selection, const Process& child, abi::WaitFlags options) {
+bool matches(const Task& task, const Selection& selection, const Process& child,
+             abi::WaitFlags options) {
+  if (options.has(WaitFlag::k__WNOTHREAD) && child.parent_thread != task.tid) return false;
   switch (selection.kind) {
     case Selection::Kind::kAny: break;
     case Selection::Kind::kProcess:
@@ -55,6 +57,9 @@ bool take_report(Process& child, abi::WaitFlags options, Report& report) {
     report.value = exited ? (report.status >> 8) & 0xff : report.status & 0x7f;
     report.usage.ru_utime = to_timeval(child.cpu_user_ns + child.children_user_ns);
     report.usage.ru_stime = to_timeval(child.cpu_system_ns + child.children_system_ns);
+    ResourceUse use = child.use;
+    use.add(child.children_use);
+    use.report(report.usage);
     if (consume) lifecycle::reap(child);
     return true;
   }
@@ -83,7 +88,7 @@ Result<Report> wait_for(Task& task, const Selection& selection, abi::WaitFlags o
   auto look = [&] {
     has_candidates = false;
     for (Process& child : task.process->children) {
-      if (!matches(selection, child, options)) continue;
+      if (!matches(task, selection, child, options)) continue;
       has_candidates = true;
       if (take_report(child, options, report)) return true;
     }

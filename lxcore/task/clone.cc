@@ -4,6 +4,7 @@
 #include "lxcore/kernel.h"
 #include "lxcore/mm/heap.h"
 #include "lxcore/task/lifecycle.h"
+#include "lxcore/time/posix_timers.h"
 
 namespace lxss::lifecycle {
 
@@ -92,6 +93,8 @@ RefPtr<Process> copy_process(Task& parent, const CloneRequest& request, Task& le
   auto process = make_ref<Process>();
   process->pid = leader.tid;
   process->parent = request.flags.has(CloneFlag::kCLONE_PARENT) ? from.parent : parent.process;
+  process->parent_thread =
+      request.flags.has(CloneFlag::kCLONE_PARENT) ? from.parent_thread : parent.tid;
   process->group = from.group;
   process->exit_signal = request.exit_signal;
   process->limits = from.limits;
@@ -117,6 +120,7 @@ void add_to_tables(Task& task, Process& process, bool new_process) {
   process.parent->children.push_back(process);
   process.group->members.push_back(process);
   ++k.forks;
+  arm_cpu_limit(process);
 }
 
 /// A vfork parent waits until its child has a memory of its own, or is gone.

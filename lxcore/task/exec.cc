@@ -131,6 +131,7 @@ Result<> become_only_thread(Task& task) {
     kernel().tasks[task.tid] = pinned;
     process.leader = &task;
   }
+  for (Process& child : process.children) child.parent_thread = task.tid;
   return {};
 }
 
@@ -292,7 +293,8 @@ void reset_task(Task& task, std::string_view path) {
   task.alternate_stack = {0, i32(abi::kSS_DISABLE), 0, 0};
   task.clear_child_tid = task.robust_list = UserAddr{};
   task.restart = {};
-  task.files = task.files->duplicate();
+  // A table of its own stays: record locks belong to it.
+  if (task.files->reference_count() > 1) task.files = task.files->duplicate();
   task.files->close_for_exec(process);
   timers_on_exec(process);
   std::string_view name = path.substr(path.rfind('/') + 1);

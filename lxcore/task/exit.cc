@@ -1,6 +1,8 @@
 // The end of tasks and processes.
 #include "abi/linux/futex.h"
 #include "base/text.h"
+#include "fs/procfs/procfs.h"
+#include "host/clock.h"
 #include "host/wait.h"
 #include "lxcore/ipc/sysv.h"
 #include "lxcore/kernel.h"
@@ -108,6 +110,7 @@ void adopt_children(Process& process) {
     Process& child = process.children.front();
     static_cast<ListNode<SiblingTag>&>(child).unlink();
     child.parent = &heir;
+    child.parent_thread = heir.any_thread() ? heir.any_thread()->tid : heir.pid;
     child.exit_signal = abi::kSIGCHLD;
     heir.children.push_back(child);
     if (child.parent_death_signal != 0) {
@@ -143,6 +146,11 @@ void end_of_process(Process& process, Task& last) {
 
 }  // namespace
 
+ResourceUse resource_use() {
+  const abi::Rusage usage = host::process_usage();
+  return {usage.ru_maxrss, usage.ru_minflt, usage.ru_majflt, usage.ru_nvcsw, usage.ru_nivcsw};
+}
+
 void exit_current_task() {
   Task& task = Task::current();
   Process& process = *task.process;
@@ -156,9 +164,16 @@ void exit_current_task() {
     }
   }
   u64 cpu = host::thread_cpu_ns(task.host_thread);
+  const ResourceUse use = resource_use();
   kernel_lock().lock();
+  if (--task.memory->task_count == 0) {
+    // What it mapped goes before anybody sees the end of the process.
+    KernelLock::Released released;
+    task.memory->forget_all();
+  }
   ipc::task_exited(task);
   process.cpu_user_ns += cpu;
+  process.use = use;
   task.exiting = true;
   task.files->release(process);
   task.files = nullptr;
@@ -168,12 +183,18 @@ void exit_current_task() {
     process.leader = nullptr;
     process.last_comm = task.comm;
   }
-  if (--process.thread_count == 0) end_of_process(process, task);
+  if (--process.thread_count == 0) {
+    end_of_process(process, task);
+  } else {
+    for (Process& child : process.children) {
+      if (child.parent_thread == task.tid) child.parent_thread = process.any_thread()->tid;
+    }
+  }
   // A thread that waits for the others (exec) looks again.
   process.child_events.wake();
   kernel().tasks.erase(task.tid);
+  procfs::forget_thread(process, task.tid);
   task.process = nullptr;
-  --task.memory->task_count;
   task.memory = nullptr;
   kernel_lock().unlock();
   // The Task itself lives until its stack slot is used again or its memory goes.
@@ -186,7 +207,8 @@ void host_process_died(const pico::Death& death) {
   if (at == k.host_processes.end()) return;
   Kernel::HostProcess gone = std::move(at->second);
   k.host_processes.erase(at);
-  if (!gone.process || gone.process->thread_count == 0 ||
+  // One that leaves by itself has ended its tasks, or handed its task on (exec after vfork).
+  if (!death.killed || !gone.process || gone.process->thread_count == 0 ||
       gone.process->host_process != death.host_process) {
     return;
   }
@@ -214,6 +236,7 @@ void host_process_died(const pico::Death& death) {
     if (--process->thread_count == 0) end_of_process(*process, thread);
     RefPtr<Task> pinned(&thread);
     k.tasks.erase(thread.tid);
+    procfs::forget_thread(*process, thread.tid);
     thread.process = nullptr;
     --thread.memory->task_count;
     thread.memory = nullptr;

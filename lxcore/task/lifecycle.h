@@ -6,6 +6,9 @@
 
 namespace lxss::lifecycle {
 
+/// What the calling process has used so far.
+ResourceUse resource_use();
+
 /// The calling task ends at once; its process with the last thread. The kernel lock is held.
 [[noreturn]] void exit_current_task();
 

@@ -31,6 +31,17 @@ struct ProcessGroupMember;
 struct SiblingTag;
 struct ThreadTag;
 
+/// What getrusage tells besides times.
+struct ResourceUse {
+  i64 max_resident_kib = 0;
+  i64 minor_faults = 0, major_faults = 0;
+  i64 voluntary_switches = 0, involuntary_switches = 0;
+
+  /// What a process's children used: sums, and the largest of them.
+  void add(const ResourceUse& other);
+  void report(abi::Rusage& to) const;
+};
+
 enum class ProcessState : u8 { kRunning, kStopped, kZombie, kDead };
 
 class Process final : public RefCounted,
@@ -42,6 +53,7 @@ class Process final : public RefCounted,
 
   Pid pid;
   RefPtr<Process> parent;
+  Pid parent_thread;  ///< whose child it is for __WNOTHREAD
   List<Process, SiblingTag> children;
   List<Task, ThreadTag> threads;
   usize thread_count = 0;
@@ -74,6 +86,7 @@ class Process final : public RefCounted,
   u64 start_time_ns = 0;           ///< boot clock
   u64 cpu_user_ns = 0, cpu_system_ns = 0;            ///< of threads that have ended
   u64 children_user_ns = 0, children_system_ns = 0;  ///< of children that were waited for
+  ResourceUse use, children_use;   ///< when it has ended; of children that were waited for
   i32 host_process = 0;
   bool dumpable = true;
   i32 oom_score_adjustment = 0;

@@ -1,4 +1,7 @@
 // Looking tasks up, and the small objects around them.
+#include "fs/procfs/procfs.h"
+#include <algorithm>
+
 #include "lxcore/kernel.h"
 #include "lxcore/task/lifecycle.h"
 #include "lxcore/time/posix_timers.h"
@@ -11,6 +14,22 @@ Process::~Process() = default;
 Session::Session(Pid session_id) : id(session_id) {}
 Session::~Session() = default;
 ProcessGroup::~ProcessGroup() { kernel().groups.erase(id); }
+
+void ResourceUse::add(const ResourceUse& other) {
+  max_resident_kib = std::max(max_resident_kib, other.max_resident_kib);
+  minor_faults += other.minor_faults;
+  major_faults += other.major_faults;
+  voluntary_switches += other.voluntary_switches;
+  involuntary_switches += other.involuntary_switches;
+}
+
+void ResourceUse::report(abi::Rusage& to) const {
+  to.ru_maxrss = max_resident_kib;
+  to.ru_minflt = minor_faults;
+  to.ru_majflt = major_faults;
+  to.ru_nvcsw = voluntary_switches;
+  to.ru_nivcsw = involuntary_switches;
+}
 
 std::string Process::name() const {
   const auto& comm = leader ? leader->comm : last_comm;
@@ -91,12 +110,15 @@ void reap(Process& process) {
     Process& parent = *process.parent;
     parent.children_user_ns += process.cpu_user_ns + process.children_user_ns;
     parent.children_system_ns += process.cpu_system_ns + process.children_system_ns;
+    parent.children_use.add(process.use);
+    parent.children_use.add(process.children_use);
   }
   process.ListNode<SiblingTag>::unlink();
   process.ListNode<ProcessGroupMember>::unlink();
   process.group = nullptr;
   process.parent = nullptr;
   kernel().processes.erase(process.pid);
+  procfs::forget_process(process);
 }
 
 }  // namespace lifecycle

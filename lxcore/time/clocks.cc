@@ -83,7 +83,8 @@ Result<u64> now(const Clock& clock) {
 
 u64 process_cpu_ns(const Process& process) {
   if (process.is_zombie()) return process.cpu_user_ns + process.cpu_system_ns;
-  return host::process_cpu_ns(process.host_process);
+  // Not yet started: the host has no clock for it.
+  return process.host_process ? host::process_cpu_ns(process.host_process) : 0;
 }
 
 u64 to_monotonic(i32 host_clock, u64 time_ns) {

@@ -66,6 +66,22 @@ PosixTimers& timers_of(Process& process) {
   return *process.timers;
 }
 
+void CpuLimitTimer::expired(u64) {
+  const u64 hard = process_.limits[abi::kRLIMIT_CPU].rlim_max;
+  const bool over = hard != abi::kRLIM_INFINITY && clocks::process_cpu_ns(process_) / clocks::kSecond >= hard;
+  signals::send(process_, signals::kernel_info(over ? abi::kSIGKILL : abi::kSIGXCPU));
+}
+
+void arm_cpu_limit(Process& process) {
+  const u64 seconds = process.limit(abi::kRLIMIT_CPU);
+  if (seconds == abi::kRLIM_INFINITY) {
+    if (process.timers) process.timers->cpu_limit.stop();
+    return;
+  }
+  const u64 at = std::min(std::max<u64>(seconds, 1), clocks::kMaxTime / clocks::kSecond);
+  timers_of(process).cpu_limit.start(at * clocks::kSecond, clocks::kSecond, true);
+}
+
 void timers_on_exec(Process& process) {
   if (process.timers) process.timers->timers.clear();
 }

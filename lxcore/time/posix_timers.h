@@ -27,6 +27,17 @@ class SignalTimer final : public IntervalTimer {
   i32 signal_;
 };
 
+/// RLIMIT_CPU (man 2 getrlimit): SIGXCPU at the soft limit and each second from then on,
+/// SIGKILL at the hard limit.
+class CpuLimitTimer final : public IntervalTimer {
+ public:
+  explicit CpuLimitTimer(Process& process) : IntervalTimer(process.pid), process_(process) {}
+
+ private:
+  void expired(u64 times) override;
+  Process& process_;
+};
+
 /// Made by timer_create.
 class PosixTimer final : public IntervalTimer {
  public:
@@ -61,9 +72,11 @@ class PosixTimers final : public RefCounted {
   explicit PosixTimers(Process& process)
       : real(process, abi::kSIGALRM, abi::kCLOCK_MONOTONIC),
         virtual_time(process, abi::kSIGVTALRM),
-        profiling(process, abi::kSIGPROF) {}
+        profiling(process, abi::kSIGPROF),
+        cpu_limit(process) {}
 
   SignalTimer real, virtual_time, profiling;
+  CpuLimitTimer cpu_limit;
   std::map<i32, std::unique_ptr<PosixTimer>> timers;
   i32 next_id = 0;
 
@@ -74,6 +87,8 @@ class PosixTimers final : public RefCounted {
 /// The process's timers, made if it has none.
 PosixTimers& timers_of(Process& process);
 
+/// RLIMIT_CPU was set, or inherited.
+void arm_cpu_limit(Process& process);
 /// exec: timers made by timer_create go, those of setitimer stay.
 void timers_on_exec(Process& process);
 void timers_on_exit(Process& process);

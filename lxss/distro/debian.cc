@@ -74,8 +74,12 @@ std::string follow(int output, const Report& report) {
 
 void run_mmdebstrap(const DebianMirrors& mirrors, const std::string& archive,
                     const std::string& temporary, const Report& report) {
-  std::vector<std::string> arguments = {"mmdebstrap",   "--mode=fakechroot", "--variant=apt",
-                                        "--format=tar", "--include=procps",  mirrors.codename,
+  std::vector<std::string> arguments = {"mmdebstrap",
+                                        "--mode=fakechroot",
+                                        "--variant=apt",
+                                        "--format=tar",
+                                        "--include=procps,mount,xz-utils",
+                                        mirrors.codename,
                                         archive};
   for (const AptSource& source : mirrors.sources) arguments.push_back(source.line());
   pid_t pid = -1;

@@ -97,7 +97,10 @@ void unmap_leftovers(MachineInfo& machine) {
     u64 end = parse_hex(at);
     const char* line_end = at;
     while (*line_end && *line_end != '\n') ++line_end;
-    bool is_host_page = line_end[-1] == ']' && line_end[-2] != 'k' && line_end[-2] != 'p';
+    // "[vdso]", "[vvar]", "[vvar_vclock]"
+    const char* name = line_end;
+    while (name > at && name[-1] != '[' && name[-1] != ' ') --name;
+    const bool is_host_page = name[-1] == '[' && *name == 'v';
     if (is_user_range(begin, end - begin)) {
       if (!is_host_page) {
         call(SYS_munmap, begin, end - begin);

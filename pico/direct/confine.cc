@@ -36,7 +36,7 @@ constexpr u16 kAllowed[] = {
     SYS_clock_getres, SYS_clock_nanosleep, SYS_sched_yield, SYS_sched_getaffinity,
     SYS_sched_setaffinity, SYS_getcpu, SYS_getrandom, SYS_sendmsg, SYS_recvmsg, SYS_bind,
     SYS_connect, SYS_listen, SYS_accept4, SYS_getsockname, SYS_getpeername, SYS_setsockopt,
-    SYS_getsockopt, SYS_shutdown, SYS_waitid, SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_pwait, SYS_pwritev2, SYS_fchmodat, 464 /* getxattrat */,
+    SYS_getsockopt, SYS_shutdown, SYS_waitid, SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_pwait, SYS_pwritev2, SYS_fchmodat, SYS_getrusage, SYS_membarrier, 464 /* getxattrat */,
 };
 
 // Calls whose arguments the filter checks too.

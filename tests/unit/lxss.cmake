@@ -14,5 +14,5 @@ add_executable(lxss_unit_tests
 target_link_libraries(lxss_unit_tests PRIVATE lxss_lib GTest::gtest_main)
 target_compile_definitions(lxss_unit_tests PRIVATE
   LXSS_LAUNCHER="$<TARGET_FILE:lxss>" LXSS_FAKE_INSTANCE="$<TARGET_FILE:lxss_fake_instance>")
-add_dependencies(lxss_unit_tests lxss lxssd)
+add_dependencies(lxss_unit_tests lxss lxssd lxss_fake_instance)
 add_test(NAME lxss_unit_tests COMMAND lxss_unit_tests)

@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <sys/wait.h>
 
+#include <chrono>
 #include <thread>
 
 #include "lxss/common/failure.h"
@@ -68,9 +69,11 @@ class ManagerTest : public testing::Test {
     return text;
   }
 
-  /// Waits until the command has said `text`.
+  /// Waits until the command has said `text`, half a minute at most.
   void await_output(const std::string& text) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     while (test::read_file(directory_ / "out").find(text) == std::string::npos) {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "the command does not say " << text;
       std::this_thread::yield();
     }
   }
