@@ -1,5 +1,5 @@
 // /proc/PID and /proc/PID/task/TID: the tables of their files.
-#include "fs/procfs/internal.h"
+#include "fs/procfs/process_facts.h"
 #include "lxcore/kernel.h"
 
 namespace lxss::procfs {
@@ -105,12 +105,6 @@ constexpr SubjectEntry kEntries[] = {
 };
 
 constexpr std::span<const SubjectEntry> kAll = kEntries;
-
-std::string text_of(Pid id) {
-  TextBuilder text;
-  text << id.value;
-  return text.take();
-}
 
 /// /proc/PID/task.
 class TaskDirectory final : public Directory {

@@ -202,6 +202,12 @@ usize write_memory(const Subject& subject, u64 address, const void* kernel, usiz
       });
 }
 
+std::string text_of(Pid id) {
+  TextBuilder text;
+  text << id.value;
+  return text.take();
+}
+
 void append_escaped(TextBuilder& out, std::string_view text, std::string_view special) {
   for (char character : text) {
     if (special.find(character) == special.npos) {

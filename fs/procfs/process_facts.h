@@ -56,6 +56,8 @@ bool is_own(const MemoryImage& image);
 usize read_memory(const Subject& subject, u64 address, void* kernel, usize size);
 usize write_memory(const Subject& subject, u64 address, const void* kernel, usize size);
 
+/// The name of a process's or thread's directory.
+std::string text_of(Pid id);
 /// Appends text with blanks, control characters and backslashes as \ooo.
 void append_escaped(TextBuilder& out, std::string_view text, std::string_view special);
 

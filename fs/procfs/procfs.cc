@@ -1,7 +1,7 @@
 #include "fs/procfs/procfs.h"
 
 #include "abi/linux/magic.h"
-#include "fs/procfs/internal.h"
+#include "fs/procfs/process_facts.h"
 #include "host/clock.h"
 #include "lxcore/kernel.h"
 
@@ -53,12 +53,6 @@ class Root final : public synthetic::TableDirectory<Machine> {
     return TableDirectory::links() + static_cast<u32>(kernel().processes.size());
   }
 };
-
-std::string text_of(Pid id) {
-  TextBuilder text;
-  text << id.value;
-  return text.take();
-}
 
 void forget(Dentry& directory, std::string_view name) {
   DentryCache& cache = kernel().dentries;

@@ -243,6 +243,8 @@ RefPtr<Task> create_first_task(RefPtr<Credentials> credentials) {
   RefPtr<Task> task = copy_task(monitor, request, *id);
   task->credentials = std::move(credentials);
   task->memory = make_ref<AddressSpace>();
+  // The vDSO, which never changes in the monitor.
+  task->memory->copy_areas(*monitor.memory);
   RefPtr<Process> process = copy_process(monitor, request, *task);
   add_to_tables(*task, *process, true);
   become_session_leader(*process);

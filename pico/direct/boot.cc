@@ -63,6 +63,13 @@ void map_arena() {
   call(SYS_close, fd);
 }
 
+/// The lowest guest page above the window may be a stack that the host lets grow.
+void map_window_end() {
+  i64 at = call(SYS_mmap, kWindowEnd - kPageSize, kPageSize, PROT_NONE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+  if (at < 0) fail("The host has no room for the end of the kernel's addresses.");
+}
+
 u64 parse_hex(const char*& at) {
   u64 value = 0;
   for (;; ++at) {
@@ -133,6 +140,7 @@ extern "C" [[noreturn]] void lxss_boot_on_kernel_stack() {
 extern "C" [[noreturn]] void lxss_boot(const u64* stack) {
   raise_descriptor_limit();
   map_arena();
+  map_window_end();
   BootInfo& info = *new (reinterpret_cast<void*>(kArenaBegin)) BootInfo;
   info.machine = read_auxiliary_vector(stack);
   info.monitor_process = static_cast<i32>(call(SYS_getpid));
@@ -141,7 +149,7 @@ extern "C" [[noreturn]] void lxss_boot(const u64* stack) {
 
   call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   call(SYS_prctl, PR_SET_NAME, "lxss-init", 0, 0, 0);
-  call(SYS_prctl, 0x59616d61 /* PR_SET_PTRACER */, ~u64{0}, 0, 0, 0);
+  call(SYS_prctl, PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
   u64 blocked = u64{1} << (kInterruptSignal - 1);
   call(SYS_rt_sigprocmask, SIG_BLOCK, &blocked, nullptr, 8);
   install_trap_handlers();

@@ -58,9 +58,10 @@ u64 process_flags() {
   return flags;
 }
 
-/// What every new host process does first.
+/// What every new host process does first. The settings are not inherited.
 void adopt_by_monitor() {
   call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  call(SYS_prctl, PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
   if (call(SYS_getppid) != boot_info().monitor_process) call(SYS_exit_group, 1);
 }
 
