@@ -125,6 +125,8 @@ struct Death {
 };
 /// Reaps one, without blocking. Only the first process.
 bool reap(Death& death);
+/// True if a thread of any pico process has ended. Only the first process.
+bool has_ended(i32 host_thread);
 /// Becomes readable when there may be something to reap; made before confine(). Read it empty.
 Result<host::UniqueFd> death_events();
 

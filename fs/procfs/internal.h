@@ -81,7 +81,7 @@ Result<> schedstat(Subject& subject, TextBuilder& out);
 
 // process_memory.cc
 Result<> cmdline(Subject& subject, TextBuilder& out);
-Result<> environ(Subject& subject, TextBuilder& out);
+Result<> environment(Subject& subject, TextBuilder& out);
 Result<> auxv(Subject& subject, TextBuilder& out);
 Result<> maps(Subject& subject, TextBuilder& out);
 Result<> smaps(Subject& subject, TextBuilder& out);

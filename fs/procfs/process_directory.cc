@@ -54,7 +54,7 @@ constexpr SubjectEntry kEntries[] = {
      .generate = cwd_text,
      .follow = cwd_path,
      .check = check_inspect},
-    {.name = "environ", .mode = kS_IFREG | 0400, .generate = environ, .check = check_inspect},
+    {.name = "environ", .mode = kS_IFREG | 0400, .generate = environment, .check = check_inspect},
     {.name = "exe",
      .mode = kS_IFLNK | 0777,
      .generate = exe_text,

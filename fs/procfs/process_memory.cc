@@ -1,4 +1,4 @@
-// cmdline, environ, auxv, maps, smaps, smaps_rollup and mem of a process.
+// cmdline, environment, auxv, maps, smaps, smaps_rollup and mem of a process.
 #include <algorithm>
 
 #include "fs/procfs/process_facts.h"
@@ -11,7 +11,7 @@ using abi::ProtFlag;
 
 namespace {
 
-/// What one read of cmdline or environ gives at most; Linux's limit of both is 6 MiB in practice.
+/// What one read of cmdline or environment gives at most; Linux's limit of both is 6 MiB in practice.
 constexpr u64 kMaxStrings = u64{6} << 20;
 constexpr usize kTransfer = 65536;
 /// Column at which an area's name begins.
@@ -191,7 +191,7 @@ Result<> cmdline(Subject& subject, TextBuilder& out) {
   return {};
 }
 
-Result<> environ(Subject& subject, TextBuilder& out) {
+Result<> environment(Subject& subject, TextBuilder& out) {
   MemoryImage image = memory_image(subject);
   out << read_range(subject, image.environment_begin, image.environment_end);
   return {};

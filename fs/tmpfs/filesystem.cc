@@ -46,6 +46,16 @@ bool assign(T& field, std::optional<T> value) {
 
 }  // namespace
 
+std::string Options::text() const {
+  TextBuilder out;
+  if (size != 0) out << ",size=" << size / 1024 << 'k';
+  if (inodes != 0) out << ",nr_inodes=" << inodes;
+  if (mode != kDefaultMode) (out << ",mode=").octal(mode, 3);
+  if (uid != 0) out << ",uid=" << uid;
+  if (gid != 0) out << ",gid=" << gid;
+  return out.take();
+}
+
 Result<Options> Options::parse(std::string_view text) {
   Options result;
   while (!text.empty()) {
@@ -75,9 +85,8 @@ Result<Options> Options::parse(std::string_view text) {
       good = name == "inode64" || name == "huge" || name == "noswap";
     }
     if (!good) return Errno::kEINVAL;
-    result.shown += ',';
-    result.shown += option;
   }
+  result.shown = result.text();
   return result;
 }
 

@@ -14,13 +14,16 @@ class TmpInode;
 
 /// What the `data` of mount(2) may say.
 struct Options {
+  static constexpr u32 kDefaultMode = 01777;
   u64 size = 0;        ///< bytes; 0: half of the machine's memory
   u64 inodes = 0;      ///< 0: as many as half of the memory has pages
-  u32 mode = 01777;
+  u32 mode = kDefaultMode;
   u32 uid = 0, gid = 0;
   std::string shown{}; ///< for /proc/mounts
   /// EINVAL for what it does not know.
   static Result<Options> parse(std::string_view text);
+  /// Those that differ from the defaults, as Linux shows them.
+  std::string text() const;
 };
 
 /// It lives as long as its inodes: whoever holds the root holds it.

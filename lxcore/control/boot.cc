@@ -136,12 +136,13 @@ struct StandardMount {
   abi::MountFlags flags;
 };
 
-constexpr abi::MountFlags kStrict = abi::MountFlag::kMS_NOSUID | abi::MountFlag::kMS_NODEV;
+constexpr abi::MountFlags kUsual = abi::MountFlag::kMS_NOSUID | abi::MountFlag::kMS_RELATIME;
+constexpr abi::MountFlags kStrict = kUsual | abi::MountFlag::kMS_NODEV;
 constexpr StandardMount kStandardMounts[] = {
     {"/proc", "proc", "", kStrict | abi::MountFlag::kMS_NOEXEC},
     {"/sys", "sysfs", "", kStrict | abi::MountFlag::kMS_NOEXEC},
-    {"/dev", "devtmpfs", "mode=0755", abi::MountFlag::kMS_NOSUID},
-    {"/dev/pts", "devpts", "gid=5,mode=620,ptmxmode=666", abi::MountFlag::kMS_NOSUID | abi::MountFlag::kMS_NOEXEC},
+    {"/dev", "devtmpfs", "mode=0755", kUsual},
+    {"/dev/pts", "devpts", "gid=5,mode=620,ptmxmode=666", kUsual | abi::MountFlag::kMS_NOEXEC},
     {"/dev/shm", "tmpfs", "mode=1777", kStrict},
     {"/run", "tmpfs", "mode=0755", kStrict},
     {"/run/lock", "tmpfs", "mode=1777", kStrict | abi::MountFlag::kMS_NOEXEC},

@@ -86,7 +86,7 @@ Result<> open_streams(Task& task, const control::Launch& head, Launch& launch,
   for (usize i = 0; i < kStandardStreams; ++i) {
     RefPtr<File> file = console_file;
     if (!(head.flags & (control::kTerminal0 << i))) {
-      file = TRY(tty::make_host_stream(std::move(descriptors[i])));
+      file = TRY(tty::make_host_stream(std::move(descriptors[i]), *task.credentials));
     }
     TRY(task.files->install(std::move(file), false, limit));
   }

@@ -19,6 +19,7 @@ class Launch final : public RefCounted, public ListNode<Launch> {
   RefPtr<Process> process;
   RefPtr<ConsoleTty> console;  ///< the launcher's terminal, or null
   bool console_input_ended = false;
+  bool stopped = false;  ///< so is the launcher: what is typed is its shell's
   host::UniqueFd trace;
 };
 

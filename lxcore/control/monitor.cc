@@ -87,7 +87,12 @@ void finish_shutdown() {
 
 void deliver_signal(Launch& launch, i32 number) {
   if (number < 1 || number > kSignalCount) return;
-  if (launch.console) {
+  if (number == abi::kSIGTSTP || number == abi::kSIGCONT) {
+    launch.stopped = number == abi::kSIGTSTP;
+    // Its group is orphaned, as nothing in the guest is its shell: SIGTSTP would do nothing.
+    if (launch.stopped) number = abi::kSIGSTOP;
+    if (launch.process) signals::send(*launch.process->group, signals::kernel_info(number));
+  } else if (launch.console) {
     launch.console->signal(number);
   } else if (launch.process) {
     signals::send(*launch.process->group, signals::kernel_info(number));
@@ -130,7 +135,8 @@ void serve(State& state, std::span<const std::byte> data, std::span<host::Unique
       if (auto message = read_as<control::HangUp>(data)) {
         if (Launch* launch = find_launch(message->session)) {
           if (launch->console) {
-            launch->console->hang_up();
+            launch->console_input_ended = true;
+            (void)launch->console->close();
           } else {
             deliver_signal(*launch, abi::kSIGHUP);
           }
@@ -156,13 +162,23 @@ void receive(State& state) {
   serve(state, {state.message.data(), packet->size}, {descriptors, packet->descriptors});
 }
 
-/// The launcher's keyboard.
+/// The launcher's keyboard. The size comes first: what is typed after a change must meet it, and
+/// the launcher's own word of it may be on its way yet.
 void feed_console(Launch& launch) {
   std::byte typed[1024];
   const usize room = std::min(sizeof typed, launch.console->input_room());
-  if (room == 0) return;
+  const host::Fd terminal = launch.console->output_fd();
+  if (room == 0 || terminal == host::kNoFd) return;
   host::Buffer buffer{reinterpret_cast<u64>(typed), room};
-  auto got = host::read_stream(launch.console->output_fd(), {&buffer, 1});
+  Result<usize> got = usize{0};
+  abi::Winsize size{};
+  {
+    // Another reader may have taken the input, which lets this one wait.
+    KernelLock::Released released;
+    got = host::read_stream(terminal, {&buffer, 1});
+    (void)host::control(terminal, abi::kTIOCGWINSZ, reinterpret_cast<u64>(&size));
+  }
+  if (size.ws_row != 0 && size.ws_col != 0) launch.console->resize(size);
   if (!got || *got == 0) {
     if (!got.is(Errno::kEINTR)) launch.console_input_ended = true;
     return;
@@ -172,7 +188,8 @@ void feed_console(Launch& launch) {
 
 void collect_finished_launches() {
   for (Launch& launch : kernel().launches) {
-    if (launch.process || (launch.console && launch.console->output_pending())) continue;
+    if (launch.process) continue;
+    if (launch.console && (launch.console->output_pending() || !launch.console->close())) continue;
     static_cast<ListNode<Launch>&>(launch).unlink();
     launch.unref();
   }
@@ -187,7 +204,8 @@ void prepare_poll(State& state) {
   for (Launch& launch : kernel().launches) {
     if (!launch.console) continue;
     i16 events = 0;
-    if (!launch.console_input_ended && launch.process && launch.console->input_room() != 0) {
+    if (!launch.console_input_ended && !launch.stopped && launch.process &&
+        launch.console->input_room() != 0) {
       events |= kIn;
     }
     if (launch.console->output_pending()) events |= kOut;

@@ -85,6 +85,8 @@ struct Launch {
 
 /// Sends a signal (Linux's number) to the session's first process and, if the
 /// session has a terminal, to the terminal's foreground process group instead.
+/// SIGTSTP and SIGCONT tell that the launcher stops and goes on: the session's first process group
+/// does so with it, and the terminal is not read meanwhile.
 struct Signal {
   Header header{Type::kSignal, sizeof(Signal)};
   std::uint64_t session = 0;

@@ -1,4 +1,6 @@
-// Opening a FIFO (man 7 fifo): each side waits for the other.
+// Opening a FIFO (man 7 fifo): each side waits for the other. A pipe, which can be opened by its
+// link in /proc/PID/fd, had both from the start.
+#include "abi/linux/magic.h"
 #include "lxcore/ipc/pipe.h"
 #include "lxcore/task/process.h"
 #include "lxcore/vfs/vfs.h"
@@ -19,10 +21,11 @@ Result<RefPtr<File>> open_fifo(Task& task, const Path& path, abi::OpenFlags flag
   constexpr u32 kWriteOnly = 1, kReadWrite = 2;
   const u32 access = flags.raw() & abi::kO_ACCMODE;
   const bool reads = access != kWriteOnly, writes = access == kWriteOnly || access == kReadWrite;
-  const bool waits = !flags.has(abi::OpenFlag::kO_NONBLOCK);
   RefPtr<Inode> inode(path.inode());
+  const bool is_pipe = inode->filesystem().magic() == abi::kANON_INODE_FS_MAGIC;
+  const bool waits = !flags.has(abi::OpenFlag::kO_NONBLOCK) && !is_pipe;
   RefPtr<Pipe> pipe(pipe_of(*inode));
-  if (!reads && !waits && pipe->readers == 0) {
+  if (!reads && !waits && !is_pipe && pipe->readers == 0) {
     if (pipe->writers == 0) inode->fifo = nullptr;
     return Errno::kENXIO;
   }

@@ -56,6 +56,7 @@ bool can_merge(const Area& a, const Area& b) {
 
 AddressSpace::AddressSpace() = default;
 AddressSpace::~AddressSpace() {
+  set_executable({});
   // No host thread stands on these stacks any more.
   for (pico::StackSlots::Chunk* chunk : stacks.chunks) {
     if (!chunk) continue;
@@ -346,6 +347,14 @@ usize AddressSpace::force_write(u64 begin, const void* from, usize size) {
 void AddressSpace::forget_all() {
   Change change(*this);
   forget(0, pico::kUserEnd);
+  KernelLock::Held held;
+  set_executable({});
+}
+
+void AddressSpace::set_executable(Path path) {
+  if (path) path.inode().executors += 1;
+  if (executable) executable.inode().executors -= 1;
+  executable = std::move(path);
 }
 
 void AddressSpace::clear() {
@@ -393,7 +402,7 @@ void AddressSpace::copy_areas(const AddressSpace& parent) {
   environment_begin = parent.environment_begin;
   environment_end = parent.environment_end;
   auxv = parent.auxv;
-  executable = parent.executable;
+  set_executable(parent.executable);
 }
 
 }  // namespace lxss

@@ -51,7 +51,7 @@ class AddressSpace final : public RefCounted {
   u64 arguments_begin = 0, arguments_end = 0;
   u64 environment_begin = 0, environment_end = 0;
   std::vector<u64> auxv;
-  Path executable;
+  Path executable;  ///< set by set_executable()
 
   /// man 2 mmap, after the file's checks. `file` null: anonymous memory.
   Result<u64> map(u64 hint, u64 length, abi::ProtFlags protection, abi::MapFlags flags,
@@ -71,6 +71,9 @@ class AddressSpace final : public RefCounted {
   /// Writes to the caller's memory whatever its protection, as a debugger does; shared areas
   /// must be writable. The number of bytes written.
   usize force_write(u64 begin, const void* from, usize size);
+  /// The running program, which meanwhile nobody opens for writing (ETXTBSY). Under the
+  /// kernel lock, as the object's end and copy_areas() are.
+  void set_executable(Path path);
   /// The last task has left: nothing is mapped any more, though the host still holds the pages.
   void forget_all();
   /// Guest space becomes empty (exec); the host's vDSO is kept.

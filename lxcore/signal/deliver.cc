@@ -55,7 +55,7 @@ Result<> enter_handler(Task& task, const SigAction& action, const SigInfo& info)
   pico::Context context = pico::context();
   abi::SigContext& regs = context.registers();
   const abi::SaFlags flags(action.flags);
-  if (!flags.has(SaFlag::kSA_RESTORER) || !pico::is_user_range(action.handler, 0)) {
+  if (!flags.has(SaFlag::kSA_RESTORER) || !pico::is_user_range(action.handler, 1)) {
     return Errno::kEFAULT;
   }
 
@@ -248,7 +248,7 @@ i64 return_from_frame() {
   UserAddr at{regs.rsp - 8 + offsetof(abi::RtSigFrame, uc)};
   if (!copy_in(&frame, at, sizeof frame)) return bad_frame();
   const abi::SigContext& saved = frame.uc_mcontext;
-  if (!pico::is_user_range(saved.rip, 0)) return bad_frame();
+  if (!pico::is_user_range(saved.rip, 1)) return bad_frame();
   if (saved.fpstate == 0) {
     context.load_fp_state({});
   } else {

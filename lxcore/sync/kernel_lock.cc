@@ -45,7 +45,21 @@ void KernelLock::lock() {
         !word_.compare_exchange_weak(seen, seen | kWaiters, std::memory_order_relaxed)) {
       continue;
     }
-    (void)host::wait_word(reinterpret_cast<const u32*>(&word_), seen | kWaiters, std::nullopt);
+    wait_for_owner(seen | kWaiters);
+  }
+}
+
+void KernelLock::wait_for_owner(u32 seen) {
+  // The monitor looks whether the host has killed the owner: what the lock guards is torn then.
+  const Task* monitor = kernel().monitor.get();
+  const bool watches = monitor == &pico::current();
+  constexpr u64 kPatience = 1'000'000'000;
+  host::Deadline deadline;
+  if (watches) deadline = host::monotonic_ns() + kPatience;
+  auto waited = host::wait_word(reinterpret_cast<const u32*>(&word_), seen, deadline);
+  if (watches && waited.is(Errno::kETIMEDOUT) && pico::has_ended(i32(seen & ~kWaiters)) &&
+      word_.load(std::memory_order_relaxed) == seen) {
+    LXSS_PANIC("the host has killed the owner of the kernel lock");
   }
 }
 

@@ -27,6 +27,8 @@ class KernelLock {
   class Released;
 
  private:
+  void wait_for_owner(u32 seen);
+
   static constexpr u32 kWaiters = 1u << 31;
   std::atomic<u32> word_{0};  ///< owner's host thread id | kWaiters
 };

@@ -104,6 +104,10 @@ void serve(i64 number) {
     result = invoke(task, number, arguments);
   } else {
     auto line = std::make_unique<std::string>(trace::begin(task, number, arguments));
+    if (number == abi::kSYS_exit || number == abi::kSYS_exit_group) {
+      trace::end(*line, std::nullopt, trace_fd);
+      line = nullptr;
+    }
     result = invoke(task, number, arguments);
     // A forked child has a copy of the pointer; the line is its parent's.
     if (&Task::current() == &task) {

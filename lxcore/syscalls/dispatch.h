@@ -1,8 +1,10 @@
 // From a trap to a handler and back.
 #pragma once
 
-#include "base/types.h"
+#include <optional>
+
 #include "base/text.h"
+#include "base/types.h"
 
 namespace lxss {
 
@@ -28,8 +30,8 @@ namespace trace {
 
 /// The line's beginning, made before the call because the call may change what it shows.
 std::string begin(const Task& task, i64 number, const u64 (&arguments)[6]);
-/// Completes the line with the result and writes it to `fd`.
-void end(std::string_view line, i64 result, i32 fd);
+/// Completes the line with the result, if the call returns, and writes it to `fd`.
+void end(std::string_view line, std::optional<i64> result, i32 fd);
 
 }  // namespace trace
 }  // namespace lxss

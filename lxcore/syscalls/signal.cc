@@ -134,16 +134,12 @@ Result<i32> rt_sigtimedwait(Task& task, UserIn<abi::SigSet> set, UserOut<abi::Si
     }
     deadline = host::monotonic_ns() + u64(length.tv_sec) * 1'000'000'000 + u64(length.tv_nsec);
   }
-  abi::SigInfo taken = signals::take(task, wanted);
-  if (taken.signo == 0) {
-    // While it waits the signals count as unblocked, so that their sending wakes it.
-    const abi::SigSet before = task.blocked;
-    task.blocked = before.without(wanted);
-    Result<> slept = sleep(task, deadline);
-    task.blocked = before;
-    taken = signals::take(task, wanted);
-    if (taken.signo == 0) return slept.is(Errno::kETIMEDOUT) ? Errno::kEAGAIN : Errno::kEINTR;
-  }
+  // The signals stay blocked, so that those that are ignored otherwise are kept.
+  abi::SigInfo taken{};
+  Result<> waited = wait_until(
+      task, task.process->signal_events,
+      [&] { return (taken = signals::take(task, wanted)).signo != 0; }, deadline);
+  if (taken.signo == 0) return waited.is(Errno::kETIMEDOUT) ? Errno::kEAGAIN : Errno::kEINTR;
   if (info) TRY(info.write(taken));
   return taken.signo;
 }

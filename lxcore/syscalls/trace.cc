@@ -54,10 +54,13 @@ std::string begin(const Task& task, i64 number, const u64 (&arguments)[6]) {
   return line.take();
 }
 
-void end(std::string_view start, i64 result, i32 fd) {
+void end(std::string_view start, std::optional<i64> returned, i32 fd) {
+  const i64 result = returned.value_or(0);
   TextBuilder line;
   line << start;
-  if (result < 0 && result > -4096) {
+  if (!returned) {
+    line << '?';
+  } else if (result < 0 && result > -4096) {
     const char* name = errno_name(static_cast<Errno>(-result));
     line << "-1 " << (name ? name : "?");
   } else if (result > 0xffff) {

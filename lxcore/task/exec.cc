@@ -1,6 +1,7 @@
 // execve: a new program in the place of the old one (man 2 execve).
 #include <algorithm>
 
+#include "base/text.h"
 #include "lxcore/kernel.h"
 #include "lxcore/task/argument_stack.h"
 #include "lxcore/task/elf_loader.h"
@@ -12,12 +13,12 @@ namespace lxss::lifecycle {
 
 namespace {
 
-constexpr u32 kMaxInterpreters = 4;
+constexpr u32 kMaxInterpreters = 5;
 constexpr usize kScriptLine = 256;
 
 /// All that is decided before the old program goes.
 struct Image {
-  std::string path;        ///< as given, for AT_EXECFN
+  std::string path;        ///< as AT_EXECFN and scripts see it
   ArgumentStack stack;
   usize argc = 0, envc = 0;
   elf::Program program;
@@ -77,13 +78,18 @@ Result<std::optional<ScriptLine>> read_script_line(Task& task, File& file) {
 }
 
 /// Finds the program behind scripts and opens its dynamic linker. Under the kernel lock.
-Result<> find_program(Task& task, Fd directory, vfs::WalkFlags walk, Image& image) {
+Result<> find_program(Task& task, Fd directory, std::string_view path, vfs::WalkFlags walk,
+                      Image& image) {
   std::string name = image.path;
-  Opened opened = TRY(open_program(task, directory, name, walk));
+  Opened opened = TRY(open_program(task, directory, path, walk));
   for (u32 depth = 0;; ++depth) {
     auto script = TRY(read_script_line(task, *opened.file));
     if (!script) break;
     if (depth == kMaxInterpreters) return Errno::kELOOP;
+    // By the name below /dev/fd the interpreter would find nothing.
+    if (name != path && depth == 0 && TRY(task.files->close_on_exec(directory))) {
+      return Errno::kENOENT;
+    }
     if (image.argc > 0) {
       image.stack.pop();
       --image.argc;
@@ -138,7 +144,6 @@ Result<> become_only_thread(Task& task) {
 /// Leaves memory that other processes use (vfork) for a copy in a host process of its own.
 Result<> own_memory(Task& task, const ArgumentStack& stack) {
   RefPtr<AddressSpace> old = task.memory;
-  RefPtr<AddressSpace> fresh = make_ref<AddressSpace>();
   Process& process = *task.process;
   const i32 old_host_process = process.host_process;
   {
@@ -147,8 +152,10 @@ Result<> own_memory(Task& task, const ArgumentStack& stack) {
     // The end of the host process that is left is not the process's end.
     process.host_process = 0;
   }
+  RefPtr<AddressSpace> fresh = make_ref<AddressSpace>();
   {
     MutexHeld memory_held(old->mutex);
+    KernelLock::Held held;
     fresh->copy_areas(*old);
   }
   auto left = pico::leave_shared_memory(fresh->stacks, stack.address(), stack.size());
@@ -316,7 +323,7 @@ void replace_program(Task& task, Image& image) {
     secure = change_credentials(task, image.identity);
     task.process->dumpable = !secure;
     if (secure) task.process->parent_death_signal = 0;
-    task.memory->executable = image.executable;
+    task.memory->set_executable(image.executable);
   }
   task.memory->clear();
   auto entered = enter_image(task, image, secure);
@@ -330,10 +337,11 @@ void replace_program(Task& task, Image& image) {
   image.executable = image.identity = {};
 }
 
-Result<> execute_image(Task& task, Fd directory, vfs::WalkFlags walk, Image& image) {
+Result<> execute_image(Task& task, Fd directory, std::string_view path, vfs::WalkFlags walk,
+                       Image& image) {
   {
     KernelLock::Held held;
-    auto found = find_program(task, directory, walk, image);
+    auto found = find_program(task, directory, path, walk, image);
     if (found.ok()) found = become_only_thread(task);
     if (!found) {
       image.program = {};
@@ -348,14 +356,23 @@ Result<> execute_image(Task& task, Fd directory, vfs::WalkFlags walk, Image& ima
   return {};
 }
 
+/// man 2 execveat: what is found through a descriptor is named by it.
+std::string name_from(Fd directory, std::string_view path) {
+  if (directory.value == abi::kAT_FDCWD || path.starts_with('/')) return std::string(path);
+  TextBuilder name;
+  name << "/dev/fd/" << directory.value;
+  if (!path.empty()) name << '/' << path;
+  return std::string(name.view());
+}
+
 }  // namespace
 
 Result<> execute(Task& task, Fd directory, std::string_view path, vfs::WalkFlags walk,
                  UserAddr arguments, UserAddr environment) {
   Image image;
-  image.path = std::string(path);
+  image.path = name_from(directory, path);
   TRY(image.stack.create(task.limit(abi::kRLIMIT_STACK)));
-  TRY(image.stack.push(path));
+  TRY(image.stack.push(image.path));
   image.envc = TRY(image.stack.push_vector(environment));
   image.argc = TRY(image.stack.push_vector(arguments));
   if (image.argc == 0) {
@@ -363,7 +380,7 @@ Result<> execute(Task& task, Fd directory, std::string_view path, vfs::WalkFlags
     TRY(image.stack.push(""));
     image.argc = 1;
   }
-  return execute_image(task, directory, walk, image);
+  return execute_image(task, directory, path, walk, image);
 }
 
 Result<> execute(Task& task, std::string_view path, const std::vector<std::string>& arguments,
@@ -376,7 +393,7 @@ Result<> execute(Task& task, std::string_view path, const std::vector<std::strin
   for (usize i = arguments.size(); i-- > 0;) TRY(image.stack.push(arguments[i]));
   image.argc = arguments.size();
   image.envc = environment.size();
-  return execute_image(task, Fd{abi::kAT_FDCWD}, vfs::Walk::kFollow, image);
+  return execute_image(task, Fd{abi::kAT_FDCWD}, path, vfs::Walk::kFollow, image);
 }
 
 }  // namespace lxss::lifecycle

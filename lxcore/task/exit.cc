@@ -138,8 +138,9 @@ void end_of_process(Process& process, Task& last) {
   RefPtr<ProcessGroup> group = process.group;
   process.state = ProcessState::kZombie;
   process.exit_events.wake();
-  // Its leaving may have orphaned its own group: its parent was the tie.
-  hang_up_orphaned_group(*group);
+  // Its leaving may have orphaned its own group, if its parent was the tie to the session.
+  const ProcessGroup& above = *process.parent->group;
+  if (&above != group.get() && above.session == group->session) hang_up_orphaned_group(*group);
   if (process.launch) launches::ended(process);
   tell_parent_of_exit(process);
 }
@@ -151,18 +152,21 @@ ResourceUse resource_use() {
   return {usage.ru_maxrss, usage.ru_minflt, usage.ru_majflt, usage.ru_nvcsw, usage.ru_nivcsw};
 }
 
+void leave_user_memory(Task& task, bool is_shared) {
+  release_robust_mutexes(task);
+  if (!task.clear_child_tid || !is_shared) return;
+  i32 zero = 0;
+  if (copy_out(task.clear_child_tid, &zero, sizeof zero)) {
+    wake_user_futex(task.clear_child_tid.value, false);
+  }
+}
+
 void exit_current_task() {
   Task& task = Task::current();
   Process& process = *task.process;
+  const bool shares_memory = task.memory->task_count > 1;
   kernel_lock().unlock();
-  const bool shares_memory = process.thread_count > 1 || process.shares_parent_memory;
-  release_robust_mutexes(task);
-  if (task.clear_child_tid && shares_memory) {
-    i32 zero = 0;
-    if (copy_out(task.clear_child_tid, &zero, sizeof zero)) {
-      wake_user_futex(task.clear_child_tid.value, false);
-    }
-  }
+  leave_user_memory(task, shares_memory);
   u64 cpu = host::thread_cpu_ns(task.host_thread);
   const ResourceUse use = resource_use();
   kernel_lock().lock();
@@ -187,7 +191,12 @@ void exit_current_task() {
     end_of_process(process, task);
   } else {
     for (Process& child : process.children) {
-      if (child.parent_thread == task.tid) child.parent_thread = process.any_thread()->tid;
+      if (child.parent_thread != task.tid) continue;
+      child.parent_thread = process.any_thread()->tid;
+      // man 2 prctl: the parent that it asked about is the thread.
+      if (child.parent_death_signal != 0) {
+        signals::send(child, signals::kernel_info(child.parent_death_signal));
+      }
     }
   }
   // A thread that waits for the others (exec) looks again.
@@ -225,9 +234,16 @@ void host_process_died(const pico::Death& death) {
   }
   process->exiting = true;
   process->exit_status = abi::wait_status_signaled(abi::kSIGKILL, false);
+  {
+    // Alone in its memory, unless it is the child or the parent of a vfork.
+    const bool last = gone.memory->task_count == process->thread_count;
+    KernelLock::Released released;
+    if (last) gone.memory->forget_all();
+  }
   while (!process->threads.empty()) {
     Task& thread = process->threads.front();
     thread.wait_entry.unlink();
+    ipc::task_exited(thread);
     thread.files->release(*process);
     thread.files = nullptr;
     thread.fs = nullptr;

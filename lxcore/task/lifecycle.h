@@ -9,6 +9,11 @@ namespace lxss::lifecycle {
 /// What the calling process has used so far.
 ResourceUse resource_use();
 
+/// What user space expects of the kernel when a task gives its memory up, by exit or exec: its
+/// robust mutexes are released, and others that use the memory learn of it (CLONE_CHILD_CLEARTID).
+/// Without the kernel lock.
+void leave_user_memory(Task& task, bool is_shared);
+
 /// The calling task ends at once; its process with the last thread. The kernel lock is held.
 [[noreturn]] void exit_current_task();
 

@@ -66,6 +66,7 @@ Result<usize> ConsoleTty::pass_on(Write write) {
     done = write(std::span<const u8>(chunk, size));
   }
   draining_ = false;
+  if (lost_ && kernel().monitor) wake_monitor();
   if (done.ok() && flushes == flushes_) output().consume(*done);
   events().wake(kWritable);
   return done;
@@ -136,6 +137,13 @@ void ConsoleTty::hang_up() {
   if (PtySystem::get().console == this) PtySystem::get().console = nullptr;
   unregister();
   Tty::hang_up();
+}
+
+bool ConsoleTty::close() {
+  if (!lost_) hang_up();
+  if (draining_) return false;
+  host_.reset();
+  return true;
 }
 
 Result<RefPtr<File>> tty::open_console(ConsoleTty& console, abi::OpenFlags flags) {

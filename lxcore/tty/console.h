@@ -29,6 +29,9 @@ class ConsoleTty final : public Tty {
   void signal(i32 number) { send_foreground(number); }
   /// The launcher has gone.
   void hang_up() override;
+  /// The session is over: hangs up and gives the host's terminal back. False while a program is
+  /// still writing to it; the monitor is woken when it is not.
+  bool close();
 
  private:
   void output_added() override {}

@@ -23,8 +23,9 @@ PollEvents look(host::Fd fd, PollEvents wanted) {
 
 class HostStreamInode final : public Inode {
  public:
-  HostStreamInode(FileSystem& filesystem, u64 number, u32 mode, u64 rdev, host::UniqueFd fd)
-      : Inode(filesystem, number, mode, 0, 0, rdev), fd_(std::move(fd)) {}
+  HostStreamInode(FileSystem& filesystem, u64 number, u32 mode, const Credentials& owner, u64 rdev,
+                  host::UniqueFd fd)
+      : Inode(filesystem, number, mode, owner.fsuid, owner.fsgid, rdev), fd_(std::move(fd)) {}
 
   host::Fd fd() const { return fd_.get(); }
 
@@ -33,6 +34,8 @@ class HostStreamInode final : public Inode {
     Attributes result;
     result.number = number();
     result.mode = mode();
+    result.uid = uid();
+    result.gid = gid();
     result.rdev = rdev();
     result.size = static_cast<u64>(host.st_size);
     result.blocks = static_cast<u64>(host.st_blocks);
@@ -47,6 +50,7 @@ class HostStreamInode final : public Inode {
     if (change.size) return host::set_size(fd_.get(), *change.size);
     return {};
   }
+  Result<RefPtr<File>> open(Task& task, abi::OpenFlags flags) override;
 
  private:
   host::UniqueFd fd_;
@@ -144,6 +148,11 @@ class HostStream final : public File {
   }
 };
 
+Result<RefPtr<File>> HostStreamInode::open(Task&, abi::OpenFlags) {
+  if (type() == abi::kS_IFSOCK) return Errno::kENXIO;
+  return RefPtr<File>(make_ref<HostStream>());
+}
+
 /// The mount of the files that have no name in the tree.
 RefPtr<Mount> anonymous_mount() {
   class Probe final : public File {};
@@ -174,7 +183,8 @@ std::string shown_name(u32 type, u64 number) {
 
 }  // namespace
 
-Result<RefPtr<File>> tty::make_host_stream(host::UniqueFd fd, abi::OpenFlags flags) {
+Result<RefPtr<File>> tty::make_host_stream(host::UniqueFd fd, const Credentials& owner,
+                                           abi::OpenFlags flags) {
   const abi::Stat host = TRY(host::status(fd.get()));
   const u32 type = host.st_mode & abi::kS_IFMT;
   if (type == abi::kS_IFDIR) return Errno::kEISDIR;
@@ -185,8 +195,8 @@ Result<RefPtr<File>> tty::make_host_stream(host::UniqueFd fd, abi::OpenFlags fla
   }
   RefPtr<Mount> mount = anonymous_mount();
   const u64 number = kernel().next_anonymous_inode++;
-  auto inode = make_ref<HostStreamInode>(mount->filesystem(), number, host.st_mode, host.st_rdev,
-                                         std::move(fd));
+  auto inode = make_ref<HostStreamInode>(mount->filesystem(), number, host.st_mode, owner,
+                                         host.st_rdev, std::move(fd));
   auto dentry = make_ref<Dentry>(nullptr, shown_name(type, number), std::move(inode));
   auto file = make_ref<HostStream>();
   file->initialise(Path{std::move(mount), std::move(dentry)}, flags);

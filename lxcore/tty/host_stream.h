@@ -7,11 +7,12 @@
 
 namespace lxss::tty {
 
-/// What it is, stat tells as the host does (owned by the guest's root). A file's position is the
+/// What it is, stat tells as the host does, but it belongs to `owner`. It can be opened again by
+/// its link in /proc/PID/fd. A file's position is the
 /// host's, so that the launcher's shell and its other programs share it, as they expect for
 /// `lxss cmd >> log`. Called by the monitor. `flags` give the access mode that
 /// fcntl shows; what the host's descriptor cannot do fails with its EBADF.
-Result<RefPtr<File>> make_host_stream(host::UniqueFd fd,
+Result<RefPtr<File>> make_host_stream(host::UniqueFd fd, const Credentials& owner,
                                       abi::OpenFlags flags = abi::OpenFlag::kO_RDWR);
 
 }  // namespace lxss::tty

@@ -1,4 +1,5 @@
 // Opening files (man 2 open).
+#include "abi/linux/magic.h"
 #include "base/text.h"
 #include "lxcore/kernel.h"
 #include "lxcore/vfs/devices.h"
@@ -179,7 +180,9 @@ Result<RefPtr<File>> open(Task& task, Fd directory, std::string_view path, OpenF
 Result<RefPtr<File>> open_path(Task& task, const Path& path, OpenFlags flags) {
   Inode& inode = path.inode();
   RefPtr<File> file;
-  switch (inode.type()) {
+  // What has no name in the tree, and is no pipe, is none of the kernel's devices and FIFOs.
+  const bool is_own = inode.filesystem().magic() == abi::kANON_INODE_FS_MAGIC && !inode.fifo;
+  switch (is_own ? abi::kS_IFREG : inode.type()) {
     case abi::kS_IFCHR:
     case abi::kS_IFBLK:
       file = TRY(open_device(task, path, flags));

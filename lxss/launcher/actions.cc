@@ -93,7 +93,7 @@ void install(const CommandLine& command) {
     const int descriptors[] = {archive.get()};
     call(request, descriptors);
   }
-  fmt::print(stderr, "'{}' is installed.\n", command.name);
+  fmt::print("'{}' is installed.\n", command.name);
 }
 
 /// The file appears under its name only when it is whole.

@@ -65,10 +65,11 @@ void start_manager(const common::Paths& paths) {
   throw Failure("{}", text.empty() ? "The manager ended at once; see " + paths.log() + "." : text);
 }
 
-/// Progress goes to standard error: one changing line on a terminal.
+/// Progress is one changing line on a terminal, and nothing elsewhere.
 void show_progress(const std::string& text) {
   static const bool terminal = ::isatty(STDERR_FILENO) == 1;
-  fmt::print(stderr, "{}{}{}", terminal ? "\r\033[K" : "", text, terminal ? "" : "\n");
+  if (!terminal) return;
+  fmt::print(stderr, "\r\033[K{}", text);
   fflush(stderr);
 }
 

@@ -59,6 +59,7 @@ UniqueFd open_signals() {
   ::sigemptyset(&set);
   for (int signal : kForwarded) ::sigaddset(&set, signal);
   ::sigaddset(&set, SIGWINCH);
+  ::sigaddset(&set, SIGTSTP);
   ::sigprocmask(SIG_BLOCK, &set, nullptr);
   UniqueFd fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd) common::throw_errno("wait for signals");
@@ -113,12 +114,30 @@ class Session {
     signalfd_siginfo info;
     while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
       if (info.ssi_signo == SIGWINCH) {
-        if (terminals_.fd < 0) continue;
-        connection_.send({{"op", "resize"}, {"size", terminal_size(terminals_.fd)}});
+        send_size();
+      } else if (info.ssi_signo == SIGTSTP) {
+        stop();
       } else {
         connection_.send({{"op", "signal"}, {"number", info.ssi_signo}});
       }
     }
+  }
+
+  void send_size() {
+    if (terminals_.fd < 0) return;
+    connection_.send({{"op", "resize"}, {"size", terminal_size(terminals_.fd)}});
+  }
+
+  /// Stops, the program too, and leaves the terminal to the shell, until that continues it in the
+  /// foreground: in the background, taking the terminal again stops it again.
+  void stop() {
+    const bool was_raw = raw_.has_value();
+    connection_.send({{"op", "signal"}, {"number", SIGTSTP}});
+    raw_.reset();
+    ::raise(SIGSTOP);
+    if (was_raw) raw_.emplace(STDIN_FILENO);
+    send_size();
+    connection_.send({{"op", "signal"}, {"number", SIGCONT}});
   }
 
   Connection& connection_;

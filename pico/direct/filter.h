@@ -31,10 +31,10 @@
 namespace lxss::pico::direct {
 
 /// Tested first, in this order, and without a look at the arguments.
-inline constexpr u16 kHotCalls[] = {
-    SYS_rt_sigreturn, SYS_futex,    SYS_preadv, SYS_pwritev, SYS_rt_sigprocmask, SYS_ppoll,
-    SYS_mmap,         SYS_munmap,   SYS_mprotect, SYS_openat, SYS_close,         SYS_fstat,
-    SYS_newfstatat,   SYS_fgetxattr, SYS_readv, SYS_writev};
+inline constexpr u16 kHotCalls[] = {SYS_rt_sigreturn,   SYS_futex,     SYS_preadv, SYS_pwritev,
+                                    SYS_rt_sigprocmask, SYS_ppoll,     SYS_mmap,   SYS_munmap,
+                                    SYS_mprotect,       SYS_openat,    SYS_close,  SYS_fstat,
+                                    SYS_newfstatat,     SYS_fgetxattr, SYS_readv,  SYS_writev};
 
 inline constexpr u16 kCalls[] = {
     // Memory and threads.
@@ -94,8 +94,8 @@ constexpr auto join(const u32 (&... lists)[kSizes]) {
   (append(lists), ...);
   return all;
 }
-inline constexpr auto kControls = join(host::kStreamControls, host::kSocketControls,
-                                       host::kInterfaceControls, kInterfaceList);
+inline constexpr auto kControls =
+    join(host::kStreamControls, host::kSocketControls, host::kInterfaceControls, kInterfaceList);
 
 }  // namespace rules
 

@@ -260,6 +260,18 @@ bool reap(Death& death) {
   return true;
 }
 
+bool has_ended(i32 host_thread) {
+  // A main thread stays in the host's tables until it is reaped.
+  siginfo_t info{};
+  constexpr int kAnyThread = 0x40000000;  // __WALL
+  if (call(SYS_waitid, P_PID, host_thread, &info, WEXITED | WNOHANG | WNOWAIT | kAnyThread,
+           nullptr) == 0) {
+    return info.si_pid != 0;
+  }
+  u64 cpus[16];
+  return call(SYS_sched_getaffinity, host_thread, sizeof cpus, cpus) == -ESRCH;
+}
+
 Result<host::UniqueFd> death_events() {
   u64 mask = u64{1} << (SIGCHLD - 1);
   TRY(host::sys::check_void(call(SYS_rt_sigprocmask, SIG_BLOCK, &mask, nullptr, 8)));

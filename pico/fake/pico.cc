@@ -67,6 +67,7 @@ void enter_guest(void (*)()) { LXSS_PANIC("a unit test has no guest"); }
 void exit_thread() { LXSS_PANIC("a unit test has no guest thread to end"); }
 void exit_process() { LXSS_PANIC("a unit test has no guest process to end"); }
 bool reap(Death&) { return false; }
+bool has_ended(i32) { return false; }
 void destroy(i32) {}
 void set_fs_base(u64) {}
 u64 fs_base() { return 0; }

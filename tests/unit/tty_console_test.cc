@@ -142,7 +142,7 @@ TEST_F(ConsoleTest, NumbersAndHangUp) {
 }
 
 TEST_F(HostTest, PipesEndAndBreak) {
-  RefPtr<File> in = MUST(tty::make_host_stream(read_end()));
+  RefPtr<File> in = MUST(tty::make_host_stream(read_end(), Credentials()));
   ASSERT_EQ(::write(ends[1], "hello", 5), 5);
   i32 queued = 0;
   MUST(in->ioctl(*task, abi::kFIONREAD, reinterpret_cast<u64>(&queued)));
@@ -161,7 +161,7 @@ TEST_F(HostTest, PipesEndAndBreak) {
 
   int other[2];
   ASSERT_EQ(pipe(other), 0);
-  RefPtr<File> out = MUST(tty::make_host_stream(host::UniqueFd(host::Fd{other[1]})));
+  RefPtr<File> out = MUST(tty::make_host_stream(host::UniqueFd(host::Fd{other[1]}), Credentials()));
   close(other[0]);
   signal(SIGPIPE, SIG_IGN);
   EXPECT_TRUE(write(*out, "x").is(Errno::kEPIPE));
@@ -174,7 +174,7 @@ TEST_F(HostTest, AFilesPositionIsSharedWithTheHost) {
   ASSERT_GE(fd, 0);
   unlink(name);
   ASSERT_EQ(::write(fd, "before ", 7), 7);
-  RefPtr<File> file = MUST(tty::make_host_stream(host::UniqueFd(host::Fd{dup(fd)})));
+  RefPtr<File> file = MUST(tty::make_host_stream(host::UniqueFd(host::Fd{dup(fd)}), Credentials()));
   EXPECT_TRUE(file->seekable() && file->position_is_shared());
   EXPECT_EQ(MUST(write(*file, "guest ")), 6u);
   ASSERT_EQ(::write(fd, "after", 5), 5);
@@ -193,7 +193,7 @@ TEST_F(HostTest, AFilesPositionIsSharedWithTheHost) {
 
 TEST_F(HostTest, TheNullDeviceIsTheEnd) {
   RefPtr<File> file =
-      MUST(tty::make_host_stream(host::UniqueFd(host::Fd{open("/dev/null", O_RDWR)})));
+      MUST(tty::make_host_stream(host::UniqueFd(host::Fd{open("/dev/null", O_RDWR)}), Credentials()));
   EXPECT_EQ(read(*file), "");
   EXPECT_EQ(MUST(write(*file, "x")), 1u);
   EXPECT_EQ(file->inode().rdev(), abi::make_dev(1, 3));
