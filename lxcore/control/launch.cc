@@ -79,7 +79,10 @@ Result<> open_streams(Task& task, const control::Launch& head, Launch& launch,
       if (head.flags & (control::kTerminal0 << i)) terminal = std::move(descriptors[i]);
     }
     abi::Winsize size{head.rows, head.columns, head.x_pixels, head.y_pixels};
-    launch.console = make_ref<ConsoleTty>(std::move(terminal), size, head.uid);
+    const bool is_input = head.flags & control::kTerminal0;
+    launch.console =
+        make_ref<ConsoleTty>(std::move(terminal), size, head.uid,
+                             is_input ? ConsoleTty::Mode::kRaw : ConsoleTty::Mode::kShared);
     console_file = TRY(tty::open_console(*launch.console, abi::OpenFlag::kO_RDWR | abi::OpenFlag::kO_NOCTTY));
     launch.console->attach(task.session(), task.process->pid);
   }

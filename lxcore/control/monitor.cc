@@ -24,6 +24,8 @@ struct State {
 };
 
 constexpr usize kFixedEntries = 2;
+/// What gives a reader of a terminal the end of file: ^D.
+constexpr std::byte kEndOfFile{4};
 
 void reap_all(State& state) {
   std::byte drained[128 * 8];
@@ -99,6 +101,11 @@ void deliver_signal(Launch& launch, i32 number) {
   }
 }
 
+void lose_console(Launch& launch) {
+  launch.console_input_ended = true;
+  (void)launch.console->close();
+}
+
 template <typename Message>
 std::optional<Message> read_as(std::span<const std::byte> data) {
   Message message;
@@ -135,8 +142,7 @@ void serve(State& state, std::span<const std::byte> data, std::span<host::Unique
       if (auto message = read_as<control::HangUp>(data)) {
         if (Launch* launch = find_launch(message->session)) {
           if (launch->console) {
-            launch->console_input_ended = true;
-            (void)launch->console->close();
+            lose_console(*launch);
           } else {
             deliver_signal(*launch, abi::kSIGHUP);
           }
@@ -179,10 +185,12 @@ void feed_console(Launch& launch) {
     (void)host::control(terminal, abi::kTIOCGWINSZ, reinterpret_cast<u64>(&size));
   }
   if (size.ws_row != 0 && size.ws_col != 0) launch.console->resize(size);
-  if (!got || *got == 0) {
+  if (!got) {
     if (!got.is(Errno::kEINTR)) launch.console_input_ended = true;
     return;
   }
+  // Only a terminal that the host edits lines on says so.
+  if (*got == 0) typed[(*got)++] = kEndOfFile;
   launch.console->input({typed, *got});
 }
 
@@ -205,7 +213,7 @@ void prepare_poll(State& state) {
     if (!launch.console) continue;
     i16 events = 0;
     if (!launch.console_input_ended && !launch.stopped && launch.process &&
-        launch.console->input_room() != 0) {
+        launch.console->input_room() != 0 && launch.console->wants_input()) {
       events |= kIn;
     }
     if (launch.console->output_pending()) events |= kOut;
@@ -221,7 +229,11 @@ void serve_ready(State& state) {
     const i16 ready = state.polled[kFixedEntries + i].revents;
     Launch& launch = *state.polled_launches[i];
     if (ready & i16(PollFlag::kPOLLOUT)) launch.console->output_ready();
-    if (ready & ~i16(PollFlag::kPOLLOUT)) feed_console(launch);
+    if (ready & i16(PollFlag::kPOLLHUP)) {
+      lose_console(launch);
+    } else if (ready & ~i16(PollFlag::kPOLLOUT)) {
+      feed_console(launch);
+    }
   }
   if (state.polled[0].revents) receive(state);
 }

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "host/event_set.h"
 #include "lxcore/ipc/poller.h"
+#include "lxcore/mm/heap.h"
 #include "lxcore/task/process.h"
 
 namespace lxss {
@@ -140,6 +141,7 @@ Result<> Epoll::add(Fd fd, File& file, const abi::EpollEvent& event) {
     if (below + depth_above(1) > kMaxDepth) return Errno::kELOOP;
   }
   if (items_.contains(Key{fd, &file})) return Errno::kEEXIST;
+  if (!heap::has_room()) return Errno::kENOMEM;
   auto owned = std::make_unique<EpollItem>(*this, fd, file);
   EpollItem& item = *owned;
   item.events = event.events;

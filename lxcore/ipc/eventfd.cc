@@ -38,8 +38,8 @@ Result<usize> EventFd::write(Task& task, IoBuffer& buffer, u64*) {
 PollEvents EventFd::poll(PollRegistration* registration) {
   if (registration) registration->on(changed_);
   PollEvents events{};
-  if (count_ != 0) events |= kReadable;
-  if (count_ < abi::kEventfdMax) events |= kWritable;
+  if (count_ != 0) events |= abi::PollFlag::kPOLLIN;
+  if (count_ < abi::kEventfdMax) events |= abi::PollFlag::kPOLLOUT;
   return events;
 }
 

@@ -6,6 +6,7 @@
 #include "abi/linux/ioctl.h"
 #include "base/text.h"
 #include "lxcore/ipc/poller.h"
+#include "lxcore/mm/heap.h"
 #include "lxcore/task/process.h"
 
 namespace lxss {
@@ -105,6 +106,7 @@ Result<i32> Inotify::watch(Inode& inode, abi::InotifyFlags flags) {
     }
   }
   if (watches_.size() >= kMaxWatches) return Errno::kENOSPC;
+  if (!heap::has_room()) return Errno::kENOMEM;
   const i32 number = ++last_watch_;
   watches_.emplace(number, std::make_unique<Watch>(*this, number, inode, mask));
   return number;

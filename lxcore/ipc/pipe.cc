@@ -6,6 +6,7 @@
 
 #include "abi/linux/ioctl.h"
 #include "lxcore/ipc/poller.h"
+#include "lxcore/mm/heap.h"
 #include "lxcore/task/process.h"
 #include "lxcore/vfs/vfs.h"
 
@@ -151,6 +152,10 @@ Result<usize> Pipe::write(Task& task, IoBuffer& buffer, bool wait, bool packet) 
     if (!ready.ok()) {
       if (done != 0) break;
       return ready.error();
+    }
+    if (!heap::has_room()) {
+      if (done != 0) break;
+      return Errno::kENOMEM;
     }
     // A unit goes without giving up the lock, so that it is not torn apart.
     const u64 begin = write_position_;

@@ -68,7 +68,7 @@ Result<usize> SignalFd::read(Task& task, IoBuffer& buffer, u64*) {
 PollEvents SignalFd::poll(PollRegistration* registration) {
   Task& task = Task::current();
   if (registration) registration->on(task.process->signal_events);
-  return pending(task) ? kReadable : PollEvents{};
+  return pending(task) ? abi::PollFlag::kPOLLIN : PollEvents{};
 }
 
 std::string SignalFd::fdinfo() {

@@ -38,7 +38,7 @@ Result<usize> TimerFd::read(Task& task, IoBuffer& buffer, u64*) {
 
 PollEvents TimerFd::poll(PollRegistration* registration) {
   if (registration) registration->on(expired_);
-  return expirations_ != 0 ? kReadable : PollEvents{};
+  return expirations_ != 0 ? abi::PollFlag::kPOLLIN : PollEvents{};
 }
 
 std::string TimerFd::fdinfo() {

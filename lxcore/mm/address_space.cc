@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "host/memory.h"
+#include "lxcore/mm/heap.h"
 #include "lxcore/task/process.h"
 
 namespace lxss {
@@ -152,7 +153,7 @@ Result<u64> AddressSpace::map(u64 hint, u64 length, abi::ProtFlags protection, a
     hint = 0;
   }
   Change change(*this);
-  if (areas.size() >= kMaxAreas) return Errno::kENOMEM;
+  if (areas.size() >= kMaxAreas || !heap::has_room()) return Errno::kENOMEM;
   if (total_size() + size > Task::current().limit(abi::kRLIMIT_AS)) return Errno::kENOMEM;
   host::Fd fd = host::kNoFd;
   u32 host_flags = flags.raw() & kHostFlags;

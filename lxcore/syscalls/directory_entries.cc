@@ -4,6 +4,7 @@
 #include "abi/linux/dirent.h"
 #include "lxcore/syscalls/file.h"
 #include "lxcore/syscalls/file_access.h"
+#include "lxcore/vfs/notify.h"
 
 namespace lxss::sys {
 
@@ -80,6 +81,7 @@ Result<usize> list(Task& task, Fd fd, UserAddr to, u32 size, bool old_layout) {
   TRY(held.lock(task, file->position_lock));
   [[gnu::uninitialized]] EntryWriter writer(to, size, old_layout);
   TRY(file->read_directory(task, file->position, writer));
+  vfs::notify(*file->path().dentry, vfs::kIN_ACCESS);
   writer.flush();
   if (writer.written() == 0) {
     if (writer.fault()) return Errno::kEFAULT;

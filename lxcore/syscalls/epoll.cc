@@ -40,9 +40,16 @@ Result<usize> wait_for_events(Task& task, Fd epoll_fd, UserOut<abi::EpollEvent> 
   return Errno::kEINTR;
 }
 
-/// Linux: what is always ready cannot be watched.
+/// Linux: what is always ready cannot be watched. /dev/null, zero and full are that too.
 bool can_be_watched(const File& file) {
-  return !file.has_inode() || !(file.inode().is_regular() || file.inode().is_directory());
+  if (!file.has_inode()) return true;
+  const Inode& inode = file.inode();
+  if (inode.type() == abi::kS_IFCHR) {
+    const u64 rdev = inode.rdev();
+    return rdev != abi::make_dev(1, 3) && rdev != abi::make_dev(1, 5) &&
+           rdev != abi::make_dev(1, 7);
+  }
+  return !inode.is_regular() && !inode.is_directory();
 }
 
 }  // namespace

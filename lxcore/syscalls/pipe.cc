@@ -170,7 +170,7 @@ Result<usize> splice(Task& task, Fd in_fd, UserInOut<i64> in_offset, Fd out_fd,
     return pipe_to_file(task, *from, *out, TRY(Offset::take(*out, out_offset)), size,
                         !nonblocking && !in->nonblocking());
   }
-  if (!to) return Errno::kEINVAL;
+  if (!to || (in->has_inode() && in->inode().is_directory())) return Errno::kEINVAL;
   return file_to_pipe(task, *in, TRY(Offset::take(*in, in_offset)), *to, size,
                       !nonblocking && !out->nonblocking());
 }

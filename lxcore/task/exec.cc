@@ -146,9 +146,15 @@ Result<> own_memory(Task& task, const ArgumentStack& stack) {
   RefPtr<AddressSpace> old = task.memory;
   Process& process = *task.process;
   const i32 old_host_process = process.host_process;
+  bool is_shared;
   {
     KernelLock::Held held;
-    if (old->task_count == 1) return {};
+    is_shared = old->task_count > 1;
+  }
+  leave_user_memory(task, is_shared);
+  if (!is_shared) return {};
+  {
+    KernelLock::Held held;
     // The end of the host process that is left is not the process's end.
     process.host_process = 0;
   }

@@ -28,8 +28,8 @@ Result<usize> write_host(host::Fd fd, std::span<const u8> bytes) {
 
 }  // namespace
 
-ConsoleTty::ConsoleTty(host::UniqueFd output, const abi::Winsize& size, u32 uid)
-    : host_(std::move(output)) {
+ConsoleTty::ConsoleTty(host::UniqueFd output, const abi::Winsize& size, u32 uid, Mode mode)
+    : host_(std::move(output)), mode_(mode) {
   const PtySystem& system = PtySystem::get();
   node.mode = abi::kS_IFCHR | system.node_permissions;
   node.uid = uid;
@@ -37,6 +37,10 @@ ConsoleTty::ConsoleTty(host::UniqueFd output, const abi::Winsize& size, u32 uid)
   resize(size);
   abi::Termios2 changed = settings();
   changed.c_iflag |= abi::kIUTF8;
+  if (mode == Mode::kShared) {
+    changed.c_oflag &= ~abi::kOPOST;
+    changed.c_lflag &= ~abi::kECHO;
+  }
   discipline().set_settings(changed);
   if (!PtySystem::get().console) PtySystem::get().console = this;
 }
@@ -48,6 +52,7 @@ ConsoleTty::~ConsoleTty() {
 
 void ConsoleTty::input(std::span<const std::byte> bytes) {
   if (lost_) return;
+  wanted_ = false;
   feed({reinterpret_cast<const u8*>(bytes.data()), bytes.size()});
   output_ready();
 }
@@ -122,6 +127,12 @@ void ConsoleTty::output_ready() {
 
 void ConsoleTty::input_taken() {
   // It reads on only while there is room.
+  if (kernel().monitor) wake_monitor();
+}
+
+void ConsoleTty::input_wanted() {
+  if (mode_ == Mode::kRaw || wanted_) return;
+  wanted_ = true;
   if (kernel().monitor) wake_monitor();
 }
 

@@ -1,6 +1,10 @@
 // The launcher's terminal: a Tty whose keyboard and display are a terminal of the host, which
 // the launcher has put into raw mode. All that a terminal does is done here.
 //
+// If the terminal is not the launcher's standard input, other programs of the host use it at the
+// same time. It then stays as it is: the host echoes, edits lines and processes output, so that
+// this does not happen here again, and is read only when a program waits for input.
+//
 // The monitor reads the host's terminal and calls input(). Programs that write wait until the
 // host has taken their output; what nobody waits for (echo, or what an interrupted write left)
 // is written by the monitor, which looks for that after it was woken: while output_pending(),
@@ -14,14 +18,16 @@ namespace lxss {
 
 class ConsoleTty final : public Tty {
  public:
+  enum class Mode : u8 { kRaw, kShared };
   /// `output` is the terminal, open for writing. The node belongs to `uid`.
-  ConsoleTty(host::UniqueFd output, const abi::Winsize& size, u32 uid);
+  ConsoleTty(host::UniqueFd output, const abi::Winsize& size, u32 uid, Mode mode = Mode::kRaw);
   ~ConsoleTty() override;
 
   // For the monitor, under the kernel lock, which input() and output_ready() may give up.
   /// What was typed; more than input_room() is lost.
   void input(std::span<const std::byte> bytes);
   using Tty::input_room;
+  bool wants_input() const { return mode_ == Mode::kRaw || wanted_; }
   bool output_pending();
   host::Fd output_fd() const { return host_.get(); }
   void output_ready();
@@ -36,6 +42,7 @@ class ConsoleTty final : public Tty {
  private:
   void output_added() override {}
   void input_taken() override;
+  void input_wanted() override;
   Result<> drain(Task& task) override;
   void discard_output() override;
   /// Lets the host take some output; `write` gives up the kernel lock.
@@ -43,6 +50,8 @@ class ConsoleTty final : public Tty {
   Result<usize> pass_on(Write write);
 
   host::UniqueFd host_;
+  Mode mode_;
+  bool wanted_ = false;  ///< a program waited since the last input
   bool lost_ = false;
   bool draining_ = false;  ///< somebody is in the host with output of ours
   u32 flushes_ = 0;        ///< tells them that it was flushed meanwhile

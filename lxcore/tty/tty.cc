@@ -107,11 +107,13 @@ Result<> Tty::wait_for_input(Task& task, const TtyFile& file, usize wanted) {
   const u8* keys = settings().c_cc;
   if (discipline_.canonical()) {
     if (discipline_.has_input()) return {};
+    input_wanted();
     if (file.nonblocking()) return Errno::kEAGAIN;
     return wait_until(task, events_, [&] { return discipline_.has_input() || file.hung_up(); });
   }
   const u64 timeout_ns = keys[abi::kVTIME] * kTenth;
   const usize least = std::min<usize>(keys[abi::kVMIN], wanted);
+  if (discipline_.available() < std::max<usize>(least, 1)) input_wanted();
   if (keys[abi::kVMIN] == 0 && timeout_ns == 0) return {};
   if (file.nonblocking()) {
     if (discipline_.available() == 0) return Errno::kEAGAIN;
@@ -273,7 +275,11 @@ PollEvents Tty::poll(PollRegistration* registration, const TtyFile& file) {
     return kReadable | kWritable | abi::PollFlag::kPOLLERR | abi::PollFlag::kPOLLHUP;
   }
   PollEvents ready;
-  if (readable()) ready |= kReadable;
+  if (readable()) {
+    ready |= kReadable;
+  } else {
+    input_wanted();
+  }
   if (output_room() != 0) ready |= kWritable;
   return ready;
 }

@@ -96,6 +96,8 @@ class Tty : public RefCounted, protected LineDevice {
   virtual void notify_packet(u32 /*events*/) {}
   /// There is room for input again.
   virtual void input_taken() {}
+  /// A program waits for input that is not there.
+  virtual void input_wanted() {}
   /// The number of files open on it became, or ceased to be, 0.
   virtual void users_changed() {}
   /// Output that a flush does not reach any more: it is as good as taken.

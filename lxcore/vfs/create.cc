@@ -104,7 +104,7 @@ Result<> link(Task& task, const Path& target, Fd directory, std::string_view pat
   if (inode->is_directory()) return Errno::kEPERM;
   TRY(parent.inode().link(dentry->name(), *inode));
   if (dentry->is_negative()) kernel().dentries.instantiate(*dentry, inode);
-  notify(*target.dentry, kIN_ATTRIB);
+  notify_inode(*inode, kIN_ATTRIB);
   notify_inode(parent.inode(), kIN_CREATE, 0, dentry->name());
   return {};
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "lxcore/kernel.h"
+#include "lxcore/vfs/notify.h"
 
 namespace lxss {
 
@@ -30,6 +31,10 @@ u32 hash_name(const Dentry& directory, std::string_view name) {
 }  // namespace
 
 void Dentry::last_unref() {
+  if (unlinked_ && inode_ && inode_->watches) [[unlikely]] {
+    auto* watches = static_cast<InodeWatches*>(inode_->watches);
+    if (watches->doomed) watches->event(vfs::kIN_DELETE_SELF, 0, {});
+  }
   DentryCache& cache = kernel().dentries;
   next_dead_ = cache.dead_;
   cache.dead_ = this;

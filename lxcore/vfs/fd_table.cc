@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "lxcore/kernel.h"
+#include "lxcore/mm/heap.h"
 #include "lxcore/vfs/locks.h"
 
 namespace lxss {
@@ -55,6 +56,7 @@ Result<Fd> FdTable::install(RefPtr<File> file, bool close_on_exec, u64 limit, i3
   usize at = static_cast<usize>(std::max(minimum, lowest_free_));
   while (at < slots_.size() && slots_[at].file) ++at;
   if (at >= end) return Errno::kEMFILE;
+  if (!heap::has_room()) return Errno::kENFILE;
   if (at >= slots_.size()) slots_.resize(at + 1);
   slots_[at] = {std::move(file), close_on_exec};
   if (minimum <= lowest_free_) lowest_free_ = static_cast<i32>(at + 1);

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "lxcore/kernel.h"
+#include "lxcore/mm/heap.h"
 
 namespace lxss::locks {
 
@@ -109,6 +110,7 @@ void stop_wanting(std::vector<FileLock>& wanted, const FileLock& lock) {
 }  // namespace
 
 Result<> acquire(Task& task, Inode& inode, const FileLock& lock, bool wait) {
+  if (!heap::has_room()) return Errno::kENOLCK;
   FileLocks& locks = locks_of(inode);
   if (find_conflict(locks.held, lock)) {
     if (lock.kind == Kind::kFlock) {

@@ -25,6 +25,10 @@ Result<> create(Task& task, const Path& directory, Dentry& dentry, const NewInod
 /// directory.
 Result<RefPtr<Dentry>> look_up_new(PathWalker& walker, bool for_directory);
 
+/// `inode` lost a name, `name` being what became of its dentry. If it was the last, its watches
+/// hear of it (IN_DELETE_SELF): at once, or when the dentry is no longer in use.
+void tell_name_gone(Inode& inode, const Dentry& name);
+
 Result<> make_directory(Task& task, Fd directory, std::string_view path, u32 mode);
 Result<> make_symlink(Task& task, std::string_view target, Fd directory, std::string_view path);
 Result<> link(Task& task, const Path& target, Fd directory, std::string_view path);

@@ -12,6 +12,8 @@ class InodeWatches : public RefCounted {
   /// `event` is one kIN_* event, with kIN_ISDIR where it applies; `name` that of a directory's
   /// entry, else empty. Under the kernel lock.
   virtual void event(abi::InotifyFlags event, u32 cookie, std::string_view name) = 0;
+  /// The last name is gone but in use: kIN_DELETE_SELF comes with the end of its dentry.
+  bool doomed = false;
 };
 
 namespace vfs {

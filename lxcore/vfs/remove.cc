@@ -22,20 +22,27 @@ Result<> may_remove(Task& task, const Path& directory, const Dentry& victim,
   return {};
 }
 
+void tell_name_gone(Inode& inode, const Dentry& name) {
+  if (!inode.watches) return;
+  if (!inode.is_directory()) {
+    auto attributes = inode.attributes();
+    if (!attributes.ok() || attributes->links != 0 || !inode.watches) return;
+  }
+  if (name.is_negative()) {
+    notify_inode(inode, kIN_DELETE_SELF);
+  } else {
+    static_cast<InodeWatches*>(inode.watches)->doomed = true;
+  }
+}
+
 namespace {
 
-/// What was removed tells those who watch it, and when its last name goes, that it does.
-void tell_removed(Inode& parent, Inode& inode, std::string_view name) {
+/// What was removed tells those who watch it, then those who watch its directory.
+void tell_removed(Inode& parent, Inode& inode, const Dentry& dentry, std::string_view name) {
   const auto kind = inode.is_directory() ? abi::InotifyFlags(kIN_ISDIR) : abi::InotifyFlags();
+  if (!inode.is_directory()) notify_inode(inode, kIN_ATTRIB);
+  tell_name_gone(inode, dentry);
   notify_inode(parent, kind | kIN_DELETE, 0, name);
-  if (!inode.watches) return;
-  if (inode.is_directory()) {
-    notify_inode(inode, kind | kIN_DELETE_SELF);
-    return;
-  }
-  notify_inode(inode, kIN_ATTRIB);
-  auto attributes = inode.attributes();
-  if (attributes.ok() && attributes->links == 0) notify_inode(inode, kIN_DELETE_SELF);
 }
 
 }  // namespace
@@ -56,7 +63,7 @@ Result<> unlink(Task& task, Fd directory, std::string_view path) {
   const std::string name = inode->watches || parent.inode().watches ? dentry->name() : "";
   TRY(parent.inode().unlink(dentry->name(), *inode));
   if (!dentry->is_negative()) kernel().dentries.remove(*dentry);
-  tell_removed(parent.inode(), *inode, name);
+  tell_removed(parent.inode(), *inode, *dentry, name);
   return {};
 }
 
@@ -75,7 +82,7 @@ Result<> remove_directory(Task& task, Fd directory, std::string_view path) {
   const std::string name = inode->watches || parent.inode().watches ? dentry->name() : "";
   TRY(parent.inode().remove_directory(dentry->name(), *inode));
   if (!dentry->is_negative()) kernel().dentries.remove(*dentry);
-  tell_removed(parent.inode(), *inode, name);
+  tell_removed(parent.inode(), *inode, *dentry, name);
   return {};
 }
 

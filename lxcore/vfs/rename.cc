@@ -93,15 +93,15 @@ Result<> rename(Task& task, Fd old_directory, std::string_view old_path, Fd new_
   DentryCache& cache = kernel().dentries;
   if (exchange) {
     cache.exchange(*source, *target);
-    tell_moved(to.inode(), new_name, from.inode(), old_name, *replaced);
   } else {
     cache.move(*source, *to.dentry, new_name);
   }
   tell_moved(from.inode(), old_name, to.inode(), new_name, *moved);
-  if (replaced && !exchange && replaced->watches) {
-    notify_inode(*replaced, kIN_ATTRIB);
-    auto attributes = replaced->attributes();
-    if (attributes.ok() && attributes->links == 0) notify_inode(*replaced, kIN_DELETE_SELF);
+  if (exchange) {
+    tell_moved(to.inode(), new_name, from.inode(), old_name, *replaced);
+  } else if (replaced) {
+    notify_inode(*replaced, replaced->is_directory() ? kIN_ATTRIB | kIN_ISDIR : kIN_ATTRIB);
+    tell_name_gone(*replaced, *target);
   }
   return {};
 }

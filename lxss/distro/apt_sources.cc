@@ -5,6 +5,7 @@
 #include <map>
 #include <sstream>
 
+#include "lxss/common/failure.h"
 #include "lxss/common/files.h"
 #include "lxss/common/text.h"
 
@@ -13,6 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// For hosts that are not Debian.
 constexpr char kDefaultCodename[] = "bookworm";
 
 std::vector<std::string> words(std::string_view text) {
@@ -134,11 +136,8 @@ DebianMirrors debian_mirrors() {
       std::any_of(mirrors.sources.begin(), mirrors.sources.end(),
                   [&](const AptSource& s) { return s.suite == mirrors.codename; });
   if (!has_base) {
-    mirrors.sources = {
-        {"http://deb.debian.org/debian", mirrors.codename},
-        {"http://deb.debian.org/debian", mirrors.codename + "-updates"},
-        {"http://deb.debian.org/debian-security", mirrors.codename + "-security"},
-    };
+    throw common::Failure("apt on this machine has no mirror of Debian {}; add one to its sources.",
+                          mirrors.codename);
   }
   return mirrors;
 }

@@ -30,8 +30,8 @@ struct DebianMirrors {
   std::vector<AptSource> sources;
 };
 
-/// The host's own release and mirrors when it is Debian with mirrors set up,
-/// else bookworm from Debian's own.
+/// The release to install, the host's own if it is Debian, and the mirrors that its apt is set
+/// up with. Failure when apt has none.
 DebianMirrors debian_mirrors();
 
 }  // namespace lxss::distro

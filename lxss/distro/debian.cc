@@ -72,13 +72,16 @@ std::string follow(int output, const Report& report) {
   return complaint;
 }
 
+/// Besides apt and what is essential: what a person at a shell expects to be there.
+constexpr char kPackages[] = "procps,mount,xz-utils";
+
 void run_mmdebstrap(const DebianMirrors& mirrors, const std::string& archive,
                     const std::string& temporary, const Report& report) {
   std::vector<std::string> arguments = {"mmdebstrap",
                                         "--mode=fakechroot",
                                         "--variant=apt",
                                         "--format=tar",
-                                        "--include=procps,mount,xz-utils",
+                                        std::string("--include=") + kPackages,
                                         mirrors.codename,
                                         archive};
   for (const AptSource& source : mirrors.sources) arguments.push_back(source.line());
@@ -105,7 +108,7 @@ bool is_fresh(const std::string& path) {
 std::string fetch_debian(const std::string& cache, const std::string& scratch,
                          const Report& report) {
   const DebianMirrors mirrors = debian_mirrors();
-  std::string key;
+  std::string key = std::string(kPackages) + '\n';
   for (const AptSource& source : mirrors.sources) key += source.line() + '\n';
   const std::string archive = fmt::format("{}/debian-{}-{:016x}.tar", cache, mirrors.codename,
                                           std::hash<std::string>{}(key));
