@@ -91,7 +91,9 @@ struct Outcome {
 class Session {
  public:
   Session(Connection& connection, const Terminals& terminals)
-      : connection_(connection), terminals_(terminals), signals_(open_signals()) {}
+      : connection_(connection), terminals_(terminals), signals_(open_signals()) {
+    if (terminals_.raw) raw_.emplace(STDIN_FILENO);
+  }
 
   Outcome wait() {
     while (true) {
@@ -100,7 +102,7 @@ class Session {
       forward_signals();
       while (const std::optional<Message> event = connection_.receive(false)) {
         const std::string kind = event->value("event", "");
-        if (kind == "started" && terminals_.raw) raw_.emplace(STDIN_FILENO);
+        if (kind == "started" && raw_) raw_->take_signal_keys();
         if (kind == "exited") return {.wait_status = event->value("status", 0)};
         if (kind == "failed") {
           return {.message = event->value("message", ""), .exit_code = event->value("code", 1)};
@@ -135,7 +137,7 @@ class Session {
     connection_.send({{"op", "signal"}, {"number", SIGTSTP}});
     raw_.reset();
     ::raise(SIGSTOP);
-    if (was_raw) raw_.emplace(STDIN_FILENO);
+    if (was_raw) raw_.emplace(STDIN_FILENO).take_signal_keys();
     send_size();
     connection_.send({{"op", "signal"}, {"number", SIGCONT}});
   }
@@ -143,7 +145,7 @@ class Session {
   Connection& connection_;
   const Terminals& terminals_;
   UniqueFd signals_;
-  std::optional<RawMode> raw_;  ///< once the program runs, so that Ctrl-C works until then
+  std::optional<RawMode> raw_;  ///< Ctrl-C is the launcher's until the program runs
 };
 
 }  // namespace

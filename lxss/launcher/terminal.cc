@@ -48,7 +48,15 @@ RawMode::RawMode(int fd) : fd_(fd) {
   if (::tcgetattr(fd, &saved_) != 0) return;
   termios raw = saved_;
   ::cfmakeraw(&raw);
+  raw.c_lflag |= ISIG;
   active_ = ::tcsetattr(fd, TCSADRAIN, &raw) == 0;
+}
+
+void RawMode::take_signal_keys() {
+  termios raw;
+  if (!active_ || ::tcgetattr(fd_, &raw) != 0) return;
+  raw.c_lflag &= ~tcflag_t{ISIG};
+  ::tcsetattr(fd_, TCSADRAIN, &raw);
 }
 
 RawMode::~RawMode() {

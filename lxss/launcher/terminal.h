@@ -27,6 +27,8 @@ common::TerminalSize terminal_size(int fd);
 class RawMode {
  public:
   explicit RawMode(int fd);
+  /// The keys that send signals are from now on input too, which at first they are not.
+  void take_signal_keys();
   ~RawMode();
   RawMode(const RawMode&) = delete;
 

@@ -359,3 +359,45 @@ TEST(inotify_on_a_file) {
   OK(unlink("file"));
   CHECK_EQ(read_inotify(fd), "4: 400: 8000: ");
 }
+
+TEST(inotify_of_a_deleted_file_in_use) {
+  write_file("file", "x");
+  const int fd = OK(inotify_init1(IN_NONBLOCK));
+  OK(inotify_add_watch(fd, "file", IN_ATTRIB | IN_DELETE_SELF));
+  OK(link("file", "other"));
+  CHECK_EQ(read_inotify(fd), "4: ");
+  int file = OK(open("file", O_RDONLY));
+  OK(unlink("other"));
+  OK(unlink("file"));
+  CHECK_EQ(read_inotify(fd), "4: ");
+  OK(close(file));
+  CHECK_EQ(read_inotify(fd), "400: 8000: ");
+
+  write_file("file", "x");
+  write_file("new", "x");
+  OK(inotify_add_watch(fd, "file", IN_ATTRIB | IN_DELETE_SELF));
+  file = OK(open("file", O_RDONLY));
+  OK(rename("new", "file"));
+  CHECK_EQ(read_inotify(fd), "4: ");
+  OK(close(file));
+  CHECK_EQ(read_inotify(fd), "400: 8000: ");
+}
+
+TEST(inotify_on_a_directory_itself) {
+  OK(mkdir("directory", 0755));
+  const int fd = OK(inotify_init1(IN_NONBLOCK));
+  OK(inotify_add_watch(fd, "directory", IN_ACCESS | IN_OPEN | IN_CLOSE | IN_DELETE_SELF));
+  CHECK(std::filesystem::is_empty("directory"));
+  CHECK_EQ(read_inotify(fd), "40000020: 40000001: 40000010: ");
+  OK(rmdir("directory"));
+  CHECK_EQ(read_inotify(fd), "400: 8000: ");
+}
+
+TEST(what_epoll_cannot_watch) {
+  write_file("file", "x");
+  const int epoll = OK(epoll_create1(EPOLL_CLOEXEC));
+  epoll_event event = {.events = EPOLLIN, .data = {}};
+  for (const char* path : {"file", ".", "/dev/null", "/dev/zero"}) {
+    CHECK_ERRNO(epoll_ctl(epoll, EPOLL_CTL_ADD, OK(open(path, O_RDONLY)), &event), EPERM);
+  }
+}

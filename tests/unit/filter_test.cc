@@ -88,33 +88,15 @@ TEST(Filter, ListedCallsPassAndNoOthers) {
 }
 
 TEST(Filter, WhatNoKernelNeedsEndsIt) {
-  for (long number : {SYS_execve,
-                      SYS_execveat,
-                      SYS_ptrace,
-                      SYS_mount,
-                      SYS_bpf,
-                      SYS_keyctl,
-                      SYS_perf_event_open,
-                      SYS_io_uring_setup,
-                      SYS_kill,
-                      SYS_tkill,
-                      SYS_rt_sigaction,
-                      SYS_unshare,
-                      SYS_setns,
-                      SYS_clone3,
-                      SYS_fork,
-                      SYS_vfork,
-                      SYS_seccomp,
-                      SYS_userfaultfd,
-                      SYS_open_by_handle_at,
-                      SYS_pidfd_getfd,
-                      SYS_modify_ldt,
-                      SYS_setuid,
-                      SYS_chroot,
-                      SYS_prlimit64,
-                      SYS_fcntl,
-                      SYS_dup,
-                      SYS_getpid}) {
+  // clang-format off
+  constexpr u16 kRefused[] = {
+      SYS_execve, SYS_execveat, SYS_ptrace, SYS_mount, SYS_bpf, SYS_keyctl, SYS_perf_event_open,
+      SYS_io_uring_setup, SYS_kill, SYS_tkill, SYS_rt_sigaction, SYS_unshare, SYS_setns,
+      SYS_clone3, SYS_fork, SYS_vfork, SYS_seccomp, SYS_userfaultfd, SYS_open_by_handle_at,
+      SYS_pidfd_getfd, SYS_modify_ldt, SYS_setuid, SYS_chroot, SYS_prlimit64, SYS_fcntl, SYS_dup,
+      SYS_getpid};
+  // clang-format on
+  for (u32 number : kRefused) {
     EXPECT_EQ(verdict(number), SECCOMP_RET_KILL_PROCESS) << number;
   }
 }

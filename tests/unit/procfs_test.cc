@@ -188,8 +188,24 @@ TEST_F(ProcFsTest, CommandLineIsReadFromMemory) {
   EXPECT_EQ(content("/proc/self/cmdline"), "a long title");
 }
 
+TEST_F(ProcFsTest, NamesOfTheDeadAreForgotten) {
+  RefPtr<Process> process = new_user(1000).process;
+  const auto references = process->reference_count();
+  const std::string base = "/proc/" + std::to_string(process->pid.value);
+  EXPECT_NE(content(base + "/stat"), "");
+  EXPECT_NE(content(base + "/task/" + std::to_string(process->pid.value) + "/stat"), "");
+  EXPECT_GT(process->reference_count(), references);
+  procfs::forget_process(*process);
+  EXPECT_EQ(process->reference_count(), references);
+}
+
 TEST_F(ProcFsTest, MemoryIsReadAndWrittenAtItsAddress) {
   static char bytes[] = "secret";
+  Area area;
+  area.begin = reinterpret_cast<u64>(bytes);
+  area.end = area.begin + sizeof bytes;
+  area.protection = abi::ProtFlag::kPROT_READ | abi::ProtFlag::kPROT_WRITE;
+  task().memory->areas[area.begin] = area;
   auto file = open("/proc/self/mem", O_RDWR);
   ASSERT_TRUE(file);
   u64 at = reinterpret_cast<u64>(bytes);

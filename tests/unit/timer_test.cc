@@ -151,7 +151,7 @@ TEST_F(TimerTest, TimerFd) {
   ASSERT_TRUE(
       sys::timerfd_settime(*task_, fd, abi::TfdFlag::kTFD_TIMER_ABSTIME, {address(&setting)}, {})
           .ok());
-  EXPECT_EQ(file->poll(nullptr), kReadable);
+  EXPECT_EQ(file->poll(nullptr), PollEvents(abi::PollFlag::kPOLLIN));
   EXPECT_EQ(ok(read()), 8u);
   EXPECT_EQ(count, 1u);
   setting = {{0, i64(kMillisecond)}, {0, i64(kMillisecond)}};
