@@ -1,5 +1,7 @@
 #include "lxcore/control/monitor.h"
 
+#include <algorithm>
+
 #include "host/channel.h"
 #include "lxcore/control/launch.h"
 #include "lxcore/kernel.h"
@@ -19,11 +21,16 @@ struct State {
   std::vector<abi::PollFd> polled;
   std::vector<RefPtr<Launch>> polled_launches;  ///< behind the fixed entries of `polled`
   std::vector<std::byte> message;
+  u64 next_reap_ns = 0;  ///< of the monotonic clock
   u32 reported_processes = ~u32{0};
   bool shutting_down = false;
 };
 
 constexpr usize kFixedEntries = 2;
+
+/// Deaths on the host are looked after together: nothing in the guest waits for that, and waking
+/// up for each would disturb those that work.
+constexpr u64 kReapIntervalNs = 4'000'000;
 /// What gives a reader of a terminal the end of file: ^D.
 constexpr std::byte kEndOfFile{4};
 
@@ -33,6 +40,7 @@ void reap_all(State& state) {
   (void)host::read_stream(state.death_events.get(), {&buffer, 1});
   pico::Death death;
   while (pico::reap(death)) lifecycle::host_process_died(death);
+  state.next_reap_ns = host::monotonic_ns() + kReapIntervalNs;
 }
 
 u32 live_processes() {
@@ -208,7 +216,8 @@ void prepare_poll(State& state) {
   state.polled_launches.clear();
   constexpr i16 kIn = i16(PollFlag::kPOLLIN), kOut = i16(PollFlag::kPOLLOUT);
   state.polled.push_back({kManager.value, kIn, 0});
-  state.polled.push_back({state.death_events.get().value, kIn, 0});
+  const bool reaps = state.next_reap_ns == 0;
+  state.polled.push_back({reaps ? state.death_events.get().value : host::kNoFd.value, kIn, 0});
   for (Launch& launch : kernel().launches) {
     if (!launch.console) continue;
     i16 events = 0;
@@ -250,10 +259,14 @@ void run(host::UniqueFd death_events) {
     collect_finished_launches();
     report_idleness(state);
     if (state.shutting_down && live_processes() == 0) finish_shutdown();
-    const u64 next = kernel().timers.run(host::monotonic_ns());
+    const u64 now = host::monotonic_ns();
+    const u64 next = kernel().timers.run(now);
+    if (state.next_reap_ns <= now) state.next_reap_ns = 0;
     prepare_poll(state);
     host::Deadline deadline;
     if (next != 0) deadline = next;
+    if (state.next_reap_ns != 0)
+      deadline = std::min(deadline.value_or(~u64{0}), state.next_reap_ns);
     auto ready = sleep_on_host(task, state.polled, deadline);
     if (ready.ok() && *ready != 0) serve_ready(state);
   }
