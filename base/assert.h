@@ -11,7 +11,7 @@ namespace lxss {
 }  // namespace lxss
 
 #define LXSS_PANIC(message) ::lxss::panic(__FILE__, __LINE__, message)
-#define LXSS_ASSERT(condition)                                                     \
-  do {                                                                             \
-    if (__builtin_expect(!(condition), 0)) LXSS_PANIC("assertion: " #condition);   \
+#define LXSS_ASSERT(condition)                                                   \
+  do {                                                                           \
+    if (__builtin_expect(!(condition), 0)) LXSS_PANIC("assertion: " #condition); \
   } while (false)

@@ -26,8 +26,12 @@ class Flags {
   constexpr Flags without(Flags mask) const { return Flags(static_cast<Raw>(raw_ & ~mask.raw_)); }
   constexpr explicit operator bool() const { return raw_ != 0; }
 
-  constexpr Flags operator|(Flags other) const { return Flags(static_cast<Raw>(raw_ | other.raw_)); }
-  constexpr Flags operator&(Flags other) const { return Flags(static_cast<Raw>(raw_ & other.raw_)); }
+  constexpr Flags operator|(Flags other) const {
+    return Flags(static_cast<Raw>(raw_ | other.raw_));
+  }
+  constexpr Flags operator&(Flags other) const {
+    return Flags(static_cast<Raw>(raw_ & other.raw_));
+  }
   constexpr Flags operator~() const { return Flags(static_cast<Raw>(~raw_)); }
   constexpr Flags& operator|=(Flags other) { return *this = *this | other; }
   constexpr Flags& operator&=(Flags other) { return *this = *this & other; }
@@ -40,6 +44,6 @@ class Flags {
 }  // namespace lxss
 
 /// Lets flags of the enum class E be combined with |. Stands at namespace scope after E.
-#define LXSS_FLAGS(E) \
+#define LXSS_FLAGS(E)                                                                \
   constexpr ::lxss::Flags<E> operator|(E a, E b) { return ::lxss::Flags<E>(a) | b; } \
   constexpr ::lxss::Flags<E> operator~(E a) { return ~::lxss::Flags<E>(a); }

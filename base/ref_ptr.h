@@ -48,11 +48,11 @@ class RefPtr {
   RefPtr(const RefPtr& other) : RefPtr(other.object_) {}
   RefPtr(RefPtr&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
   template <typename U>
-    requires std::derived_from<U, T>
-  RefPtr(const RefPtr<U>& other) : RefPtr(static_cast<T*>(other.get())) {}
+  requires std::derived_from<U, T> RefPtr(const RefPtr<U>& other)
+      : RefPtr(static_cast<T*>(other.get())) {}
   template <typename U>
-    requires std::derived_from<U, T>
-  RefPtr(RefPtr<U>&& other) noexcept : object_(other.leak()) {}
+  requires std::derived_from<U, T> RefPtr(RefPtr<U>&& other)
+  noexcept : object_(other.leak()) {}
   RefPtr& operator=(RefPtr other) noexcept {
     std::swap(object_, other.object_);
     return *this;

@@ -17,10 +17,10 @@ class [[nodiscard]] Result {
   Result(const T& value) : ok_(true) { std::construct_at(&value_, value); }
   Result(T&& value) : ok_(true) { std::construct_at(&value_, std::move(value)); }
   template <typename U>
-    requires(std::is_convertible_v<U &&, T> && !std::is_same_v<std::remove_cvref_t<U>, T> &&
-             !std::is_same_v<std::remove_cvref_t<U>, Errno> &&
-             !std::is_same_v<std::remove_cvref_t<U>, Result>)
-  Result(U&& value) : ok_(true) {
+  requires(std::is_convertible_v<U&&, T> && !std::is_same_v<std::remove_cvref_t<U>, T> &&
+           !std::is_same_v<std::remove_cvref_t<U>, Errno> &&
+           !std::is_same_v<std::remove_cvref_t<U>, Result>) Result(U&& value)
+      : ok_(true) {
     std::construct_at(&value_, std::forward<U>(value));
   }
   Result(Errno error) : error_(error), ok_(false) {}
@@ -100,11 +100,12 @@ class [[nodiscard]] Result<void> {
 }  // namespace lxss
 
 /// The value of a Result, or return its error from the enclosing function.
-#define TRY(expression)                                       \
-  ({                                                          \
-    auto try_result_ = (expression);                          \
-    if (!try_result_.ok()) [[unlikely]] return try_result_.error(); \
-    std::move(try_result_).value();                           \
+#define TRY(expression)                 \
+  ({                                    \
+    auto try_result_ = (expression);    \
+    if (!try_result_.ok()) [[unlikely]] \
+      return try_result_.error();       \
+    std::move(try_result_).value();     \
   })
 
 /// The value of a Result that cannot fail.

@@ -25,8 +25,7 @@ class TextBuilder {
     return *this;
   }
   template <std::integral T>
-    requires(!std::same_as<T, char> && !std::same_as<T, bool>)
-  TextBuilder& operator<<(T number) {
+  requires(!std::same_as<T, char> && !std::same_as<T, bool>) TextBuilder& operator<<(T number) {
     return append(number, 10, 0, ' ');
   }
 

@@ -22,7 +22,9 @@ inline constexpr usize kPageSize = 4096;
 
 constexpr u64 page_floor(u64 value) { return value & ~u64{kPageSize - 1}; }
 constexpr u64 page_ceil(u64 value) { return (value + kPageSize - 1) & ~u64{kPageSize - 1}; }
-constexpr u64 align_up(u64 value, u64 alignment) { return (value + alignment - 1) & ~(alignment - 1); }
+constexpr u64 align_up(u64 value, u64 alignment) {
+  return (value + alignment - 1) & ~(alignment - 1);
+}
 
 /// An integer that does not mix with others of its representation.
 template <typename Tag, typename Rep>

@@ -32,8 +32,8 @@ class Kernel {
   std::map<Pid, RefPtr<Process>> processes;
   std::map<Pid, ProcessGroup*> groups;  ///< each while it exists
   Pid last_pid{1};
-  RefPtr<Process> init;                 ///< pid 1: the instance itself
-  RefPtr<Task> monitor;                 ///< its only thread: the first host process
+  RefPtr<Process> init;  ///< pid 1: the instance itself
+  RefPtr<Task> monitor;  ///< its only thread: the first host process
   /// Host processes not yet reaped, with the address space that their threads still stand on.
   struct HostProcess {
     RefPtr<Process> process;
@@ -49,7 +49,7 @@ class Kernel {
   u64 next_device_minor = 1;
   u32 next_mount_id = 1;
   u64 next_anonymous_inode = 1;
-  RefPtr<FileSystem> memory_files;      ///< fs/tmpfs: memfd_create's
+  RefPtr<FileSystem> memory_files;  ///< fs/tmpfs: memfd_create's
   List<FileLocks> file_locks;
   u32 last_move_cookie = 0;  ///< of inotify's pairs of events
 
@@ -66,11 +66,11 @@ class Kernel {
   List<Launch> launches;  ///< control/: the launchers' sessions; each holds a reference
 
   /// Per-subsystem roots that other folders own, made at boot or first use.
-  RefPtr<RefCounted> console;           ///< tty/
-  RefPtr<RefCounted> unix_namespace;    ///< net/: abstract names
-  RefPtr<RefCounted> pty_system;        ///< tty/
-  RefPtr<RefCounted> sysv_ipc;          ///< ipc/
-  RefPtr<FileSystem> anonymous_files;   ///< vfs/: pipes, sockets, ... live here
+  RefPtr<RefCounted> console;          ///< tty/
+  RefPtr<RefCounted> unix_namespace;   ///< net/: abstract names
+  RefPtr<RefCounted> pty_system;       ///< tty/
+  RefPtr<RefCounted> sysv_ipc;         ///< ipc/
+  RefPtr<FileSystem> anonymous_files;  ///< vfs/: pipes, sockets, ... live here
 };
 
 /// The kernel of this instance (pico backend).

@@ -11,7 +11,8 @@ using abi::ProtFlag;
 
 namespace {
 
-/// What one read of cmdline or environment gives at most; Linux's limit of both is 6 MiB in practice.
+/// What one read of cmdline or environment gives at most; Linux's limit of both is 6 MiB in
+/// practice.
 constexpr u64 kMaxStrings = u64{6} << 20;
 constexpr usize kTransfer = 65536;
 /// Column at which an area's name begins.

@@ -80,8 +80,7 @@ Result<MapSource> TmpFile::map() {
   if (!inode().is_regular()) return Errno::kENODEV;
   const host::Fd object = TRY(node().contents().object());
   node().mapped = true;
-  const bool sealed =
-      node().seals.any(SealFlag::kF_SEAL_WRITE | SealFlag::kF_SEAL_FUTURE_WRITE);
+  const bool sealed = node().seals.any(SealFlag::kF_SEAL_WRITE | SealFlag::kF_SEAL_FUTURE_WRITE);
   return MapSource{object, !sealed};
 }
 

@@ -129,8 +129,7 @@ Result<abi::Statfs> TmpFileSystem::statistics() {
 namespace lxss::filesystem_types {
 
 Result<RefPtr<FileSystem>> create_tmpfs(std::string_view options) {
-  return RefPtr<FileSystem>(
-      make_ref<tmpfs::TmpFileSystem>(TRY(tmpfs::Options::parse(options))));
+  return RefPtr<FileSystem>(make_ref<tmpfs::TmpFileSystem>(TRY(tmpfs::Options::parse(options))));
 }
 
 }  // namespace lxss::filesystem_types

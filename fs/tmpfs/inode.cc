@@ -122,8 +122,7 @@ Result<std::string> TmpInode::get_xattr(std::string_view name) {
   return at->second;
 }
 
-Result<> TmpInode::set_xattr(std::string_view name, std::string_view value,
-                             abi::XattrFlags flags) {
+Result<> TmpInode::set_xattr(std::string_view name, std::string_view value, abi::XattrFlags flags) {
   if (!name.starts_with("user.") && !name.starts_with("trusted.") &&
       !name.starts_with("security.")) {
     return Errno::kEOPNOTSUPP;

@@ -15,11 +15,11 @@ class TmpInode;
 /// What the `data` of mount(2) may say.
 struct Options {
   static constexpr u32 kDefaultMode = 01777;
-  u64 size = 0;        ///< bytes; 0: half of the machine's memory
-  u64 inodes = 0;      ///< 0: as many as half of the memory has pages
+  u64 size = 0;    ///< bytes; 0: half of the machine's memory
+  u64 inodes = 0;  ///< 0: as many as half of the memory has pages
   u32 mode = kDefaultMode;
   u32 uid = 0, gid = 0;
-  std::string shown{}; ///< for /proc/mounts
+  std::string shown{};  ///< for /proc/mounts
   /// EINVAL for what it does not know.
   static Result<Options> parse(std::string_view text);
   /// Those that differ from the defaults, as Linux shows them.
@@ -70,8 +70,7 @@ class TmpInode final : public Inode {
   Result<std::string> read_link() override;
   Result<RefPtr<File>> open(Task& task, abi::OpenFlags flags) override;
   Result<std::string> get_xattr(std::string_view name) override;
-  Result<> set_xattr(std::string_view name, std::string_view value,
-                     abi::XattrFlags flags) override;
+  Result<> set_xattr(std::string_view name, std::string_view value, abi::XattrFlags flags) override;
   Result<> remove_xattr(std::string_view name) override;
   Result<std::string> list_xattrs() override;
 
@@ -85,8 +84,8 @@ class TmpInode final : public Inode {
   void modified();
 
   abi::SealFlags seals{static_cast<u32>(abi::SealFlag::kF_SEAL_SEAL)};
-  bool mapped = false;   ///< at any time
-  bool linkable = false; ///< made by O_TMPFILE without O_EXCL: link may give it a name
+  bool mapped = false;    ///< at any time
+  bool linkable = false;  ///< made by O_TMPFILE without O_EXCL: link may give it a name
 
  private:
   struct Entry {
@@ -107,7 +106,7 @@ class TmpInode final : public Inode {
   TmpInode* parent_ = nullptr;          ///< of directories; the root's is itself
   std::map<u64, Entry> entries_;        ///< by position in the listing
   std::map<std::string_view, Entry*> names_;
-  u64 next_position_ = 2;               ///< 0 and 1 are "." and ".."
+  u64 next_position_ = 2;  ///< 0 and 1 are "." and ".."
   std::map<std::string, std::string, std::less<>> xattrs_;
 };
 

@@ -20,8 +20,8 @@ Result<Packet> receive_packet(Fd channel, std::span<std::byte> data, std::span<U
   message.msg_control = control;
   message.msg_controllen = sizeof control;
   Packet packet;
-  packet.size = TRY(sys::check(
-      sys::call(SYS_recvmsg, channel.value, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)));
+  packet.size = TRY(
+      sys::check(sys::call(SYS_recvmsg, channel.value, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)));
   for (cmsghdr* head = CMSG_FIRSTHDR(&message); head; head = CMSG_NXTHDR(&message, head)) {
     if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS) continue;
     const usize count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);

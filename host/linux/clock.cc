@@ -19,8 +19,8 @@ namespace {
 
 constexpr std::string_view kProc = "/proc/";
 constexpr char kMachinePaths[MachineFiles::kCount][24] = {
-    "/proc/cpuinfo", "/proc/stat",      "/proc/loadavg", "/proc/meminfo",
-    "/proc/vmstat",  "/proc/diskstats", "/proc/net/dev", "/proc/net/route",
+    "/proc/cpuinfo",      "/proc/stat",          "/proc/loadavg", "/proc/meminfo",
+    "/proc/vmstat",       "/proc/diskstats",     "/proc/net/dev", "/proc/net/route",
     "/proc/net/if_inet6", "/proc/net/ipv6_route"};
 
 u64 nanoseconds(const abi::Timespec& time) {

@@ -213,8 +213,8 @@ Result<> set_times_at(Fd directory, std::string_view name, const abi::Timespec& 
                       const abi::Timespec& modification) {
   const abi::Timespec times[] = {access, modification};
   Name host_name;
-  return check_void(call(SYS_utimensat, directory.value, TRY(host_name.of(name)), times,
-                         AT_SYMLINK_NOFOLLOW));
+  return check_void(
+      call(SYS_utimensat, directory.value, TRY(host_name.of(name)), times, AT_SYMLINK_NOFOLLOW));
 }
 
 Result<> set_mode_at(Fd directory, std::string_view name, u32 host_mode) {

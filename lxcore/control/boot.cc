@@ -1,13 +1,13 @@
 // The start of an instance: kernel objects, file systems, confinement.
-#include "host/channel.h"
-#include "host/clock.h"
+#include "base/text.h"
 #include "fs/drivefs/drivefs.h"
 #include "fs/volfs/volfs.h"
+#include "host/channel.h"
+#include "host/clock.h"
 #include "lxcore/control/launch.h"
 #include "lxcore/control/monitor.h"
 #include "lxcore/kernel.h"
 #include "lxcore/task/lifecycle.h"
-#include "base/text.h"
 #include "lxcore/vfs/filesystem_types.h"
 #include "lxcore/vfs/namespace.h"
 #include "lxcore/vfs/vfs.h"
@@ -54,7 +54,8 @@ void set_default_limits(Process& process) {
   process.limits[abi::kRLIMIT_NPROC] = {Kernel::kMaxTasks, Kernel::kMaxTasks};
   process.limits[abi::kRLIMIT_NOFILE] = {1024, u64{FdTable::kMaxDescriptors}};
   process.limits[abi::kRLIMIT_MEMLOCK] = {u64{8} << 20, u64{8} << 20};
-  process.limits[abi::kRLIMIT_SIGPENDING] = {PendingSignals::kMaxQueued, PendingSignals::kMaxQueued};
+  process.limits[abi::kRLIMIT_SIGPENDING] = {PendingSignals::kMaxQueued,
+                                             PendingSignals::kMaxQueued};
   process.limits[abi::kRLIMIT_MSGQUEUE] = {819200, 819200};
   process.limits[abi::kRLIMIT_NICE] = {0, 0};
   process.limits[abi::kRLIMIT_RTPRIO] = {0, 0};

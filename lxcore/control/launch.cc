@@ -83,7 +83,8 @@ Result<> open_streams(Task& task, const control::Launch& head, Launch& launch,
     launch.console =
         make_ref<ConsoleTty>(std::move(terminal), size, head.uid,
                              is_input ? ConsoleTty::Mode::kRaw : ConsoleTty::Mode::kShared);
-    console_file = TRY(tty::open_console(*launch.console, abi::OpenFlag::kO_RDWR | abi::OpenFlag::kO_NOCTTY));
+    console_file =
+        TRY(tty::open_console(*launch.console, abi::OpenFlag::kO_RDWR | abi::OpenFlag::kO_NOCTTY));
     launch.console->attach(task.session(), task.process->pid);
   }
   for (usize i = 0; i < kStandardStreams; ++i) {

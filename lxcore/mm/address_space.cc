@@ -39,12 +39,11 @@ namespace {
 constexpr u32 raw(MapFlag flag) { return static_cast<u32>(flag); }
 
 // What the host is asked for; the rest of the flags is Linux's bookkeeping.
-constexpr u32 kHostFlags = raw(MapFlag::kMAP_SHARED) | raw(MapFlag::kMAP_PRIVATE) |
-                           raw(MapFlag::kMAP_FIXED) | raw(MapFlag::kMAP_ANONYMOUS) |
-                           raw(MapFlag::kMAP_GROWSDOWN) | raw(MapFlag::kMAP_NORESERVE) |
-                           raw(MapFlag::kMAP_POPULATE) | raw(MapFlag::kMAP_NONBLOCK) |
-                           raw(MapFlag::kMAP_STACK) | raw(MapFlag::kMAP_32BIT) |
-                           raw(MapFlag::kMAP_FIXED_NOREPLACE);
+constexpr u32 kHostFlags =
+    raw(MapFlag::kMAP_SHARED) | raw(MapFlag::kMAP_PRIVATE) | raw(MapFlag::kMAP_FIXED) |
+    raw(MapFlag::kMAP_ANONYMOUS) | raw(MapFlag::kMAP_GROWSDOWN) | raw(MapFlag::kMAP_NORESERVE) |
+    raw(MapFlag::kMAP_POPULATE) | raw(MapFlag::kMAP_NONBLOCK) | raw(MapFlag::kMAP_STACK) |
+    raw(MapFlag::kMAP_32BIT) | raw(MapFlag::kMAP_FIXED_NOREPLACE);
 
 bool can_merge(const Area& a, const Area& b) {
   return a.end == b.begin && a.protection == b.protection && a.shared == b.shared &&
@@ -157,7 +156,8 @@ Result<u64> AddressSpace::map(u64 hint, u64 length, abi::ProtFlags protection, a
   if (total_size() + size > Task::current().limit(abi::kRLIMIT_AS)) return Errno::kENOMEM;
   host::Fd fd = host::kNoFd;
   u32 host_flags = flags.raw() & kHostFlags;
-  if (file) fd = TRY(file->map()).fd;
+  if (file) fd = TRY(file->map())
+  .fd;
   if (fd.value < 0) {
     host_flags |= raw(MapFlag::kMAP_ANONYMOUS);
     offset = file ? 0 : offset;
@@ -214,9 +214,11 @@ Result<> AddressSpace::protect(u64 begin, u64 length, abi::ProtFlags protection)
   Result<> result = host::protect(begin, size, protection.raw());
   if (!result && !result.is(Errno::kENOMEM)) return result;
   // With ENOMEM the host has changed what lies before the first gap.
-  abi::ProtFlags access = protection.without(abi::ProtFlag::kPROT_GROWSDOWN | abi::ProtFlag::kPROT_GROWSUP);
+  abi::ProtFlags access =
+      protection.without(abi::ProtFlag::kPROT_GROWSDOWN | abi::ProtFlag::kPROT_GROWSUP);
   u64 end = begin;
-  for (auto at = first_behind(begin); at != areas.end() && at->first <= end && end < begin + size; ++at) {
+  for (auto at = first_behind(begin); at != areas.end() && at->first <= end && end < begin + size;
+       ++at) {
     end = at->second.end;
   }
   end = std::min(end, begin + size);
@@ -264,11 +266,10 @@ u64 AddressSpace::set_break(u64 end) {
   if (end > current && end - brk_begin > limit) return current;
   u64 old_top = page_ceil(current), new_top = page_ceil(end);
   if (new_top > old_top) {
-    auto mapped = map(old_top, new_top - old_top,
-                      abi::ProtFlag::kPROT_READ | abi::ProtFlag::kPROT_WRITE,
-                      MapFlag::kMAP_PRIVATE | MapFlag::kMAP_ANONYMOUS |
-                          MapFlag::kMAP_FIXED_NOREPLACE,
-                      nullptr, 0, "[heap]");
+    auto mapped =
+        map(old_top, new_top - old_top, abi::ProtFlag::kPROT_READ | abi::ProtFlag::kPROT_WRITE,
+            MapFlag::kMAP_PRIVATE | MapFlag::kMAP_ANONYMOUS | MapFlag::kMAP_FIXED_NOREPLACE,
+            nullptr, 0, "[heap]");
     if (!mapped) return current;
   } else if (new_top < old_top) {
     if (!unmap(new_top, old_top - new_top)) return current;
@@ -287,7 +288,8 @@ Result<> AddressSpace::advise(u64 begin, u64 length, i32 advice) {
   switch (advice) {
     case abi::kMADV_DONTFORK:
     case abi::kMADV_DOFORK:
-      update(begin, begin + size, [advice](Area& a) { a.dont_fork = advice == abi::kMADV_DONTFORK; });
+      update(begin, begin + size,
+             [advice](Area& a) { a.dont_fork = advice == abi::kMADV_DONTFORK; });
       break;
     case abi::kMADV_WIPEONFORK:
     case abi::kMADV_KEEPONFORK:

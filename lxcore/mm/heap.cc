@@ -110,7 +110,8 @@ struct Heap {
     }
     while (order < kMaxOrder) {
       u32 buddy = page ^ (1u << order);
-      if (buddy == 0 || pages[buddy].state != PageState::kFree || pages[buddy].order != order) break;
+      if (buddy == 0 || pages[buddy].state != PageState::kFree || pages[buddy].order != order)
+        break;
       remove_free(buddy);
       pages[page].state = PageState::kInside;
       page &= ~(1u << order);

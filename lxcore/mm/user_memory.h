@@ -67,8 +67,8 @@ struct UserString {
 /// taken from or put to its front; what was used is gone from it.
 class IoBuffer {
  public:
-  static constexpr usize kMaxPieces = 1024;                ///< IOV_MAX
-  static constexpr usize kMaxBytes = 0x7ffff000;           ///< as Linux limits one transfer
+  static constexpr usize kMaxPieces = 1024;       ///< IOV_MAX
+  static constexpr usize kMaxBytes = 0x7ffff000;  ///< as Linux limits one transfer
 
   /// One piece of guest memory; EFAULT if it is not in guest space. Cut to kMaxBytes.
   static Result<IoBuffer> user(UserAddr address, usize size);

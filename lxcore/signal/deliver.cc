@@ -7,10 +7,10 @@
 
 namespace lxss::signals {
 
+using abi::SaFlag;
 using abi::SigAction;
 using abi::SigInfo;
 using abi::SigSet;
-using abi::SaFlag;
 
 namespace {
 

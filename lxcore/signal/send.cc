@@ -95,8 +95,12 @@ void resume(Process& process) {
   if (process.parent) {
     SigInfo info = kernel_info(abi::kSIGCHLD);
     info.code = abi::kCLD_CONTINUED;
-    info.child = {process.pid.value, process.any_thread() ? process.any_thread()->credentials->uid : 0,
-                  abi::kSIGCONT, 0, 0, 0};
+    info.child = {process.pid.value,
+                  process.any_thread() ? process.any_thread()->credentials->uid : 0,
+                  abi::kSIGCONT,
+                  0,
+                  0,
+                  0};
     notify_parent(process, info);
   }
 }

@@ -25,7 +25,8 @@ KernelLock& kernel_lock() { return kernel().lock; }
 void KernelLock::lock() {
   u32 self = static_cast<u32>(pico::current().host_thread);
   u32 expected = 0;
-  if (word_.compare_exchange_strong(expected, self, std::memory_order_acquire)) [[likely]] return;
+  if (word_.compare_exchange_strong(expected, self, std::memory_order_acquire)) [[likely]]
+    return;
   for (int i = 0; i < kSpins; ++i) {
     __builtin_ia32_pause();
     expected = 0;

@@ -61,8 +61,8 @@ Result<> change_owner(Task& task, const Path& at, u32 uid, u32 gid) {
   // Linux: even for those who may keep the bits, and if nothing changes.
   if (!inode.is_directory() && !inode.is_symlink()) {
     u32 mode = inode.mode() & ~abi::kS_ISUID;
-    if ((mode & abi::kS_IXGRP) || (!who.in_group(inode.gid()) &&
-                                   !who.has_capability(abi::kCAP_FSETID))) {
+    if ((mode & abi::kS_IXGRP) ||
+        (!who.in_group(inode.gid()) && !who.has_capability(abi::kCAP_FSETID))) {
       mode &= ~abi::kS_ISGID;
     }
     if (mode != inode.mode()) change.permissions = mode & abi::kS_IALLUGO;
@@ -83,8 +83,8 @@ Result<> change_times(Task& task, const Path& at, const Times& times) {
   const bool omit_accessed = times.accessed.tv_nsec == abi::kUTIME_OMIT;
   const bool omit_modified = times.modified.tv_nsec == abi::kUTIME_OMIT;
   if (at.mount->read_only()) return Errno::kEROFS;
-  const bool both_now = times.accessed.tv_nsec == abi::kUTIME_NOW &&
-                        times.modified.tv_nsec == abi::kUTIME_NOW;
+  const bool both_now =
+      times.accessed.tv_nsec == abi::kUTIME_NOW && times.modified.tv_nsec == abi::kUTIME_NOW;
   auto owner = vfs::check_owner(*task.credentials, at.inode());
   if (!owner.ok()) {
     if (!both_now) return owner;
@@ -111,7 +111,8 @@ Result<> change_times_at(Task& task, Fd directory, UserString path, const Times&
 
 Result<Times> read_times(UserIn<abi::Timeval> from) {
   if (!from) return Times{};
-  const abi::Timeval accessed = TRY(from.read(0)), modified = TRY(from.read(1));
+  const abi::Timeval accessed = TRY(from.read(0))
+  , modified = TRY(from.read(1));
   for (const abi::Timeval& time : {accessed, modified}) {
     if (time.tv_usec < 0 || time.tv_usec >= abi::kUSEC_PER_SEC) return Errno::kEINVAL;
   }
@@ -155,8 +156,7 @@ Result<> fchown(Task& task, Fd fd, u32 uid, u32 gid) {
   return change_owner(task, file->path(), uid, gid);
 }
 
-Result<> fchownat(Task& task, Fd directory, UserString path, u32 uid, u32 gid,
-                  abi::AtFlags flags) {
+Result<> fchownat(Task& task, Fd directory, UserString path, u32 uid, u32 gid, abi::AtFlags flags) {
   if (!flags.within(AtFlag::kAT_SYMLINK_NOFOLLOW | AtFlag::kAT_EMPTY_PATH)) return Errno::kEINVAL;
   TRY_PATH(text, path);
   return change_owner(task, TRY(resolve_at(task, directory, text, flags)), uid, gid);
@@ -185,7 +185,7 @@ Result<> utimensat(Task& task, Fd directory, UserString path, UserIn<abi::Timesp
                    abi::AtFlags flags) {
   Times given;
   if (times) {
-    given = {TRY(times.read(0)), TRY(times.read(1))};
+    given = { TRY(times.read(0)), TRY(times.read(1)) };
     if (given.accessed.tv_nsec == abi::kUTIME_OMIT && given.modified.tv_nsec == abi::kUTIME_OMIT) {
       return {};  // Linux: nothing is looked at
     }

@@ -80,9 +80,8 @@ Result<> setgid(Task& task, u32 gid) {
 
 Result<> setreuid(Task& task, u32 real, u32 effective) {
   const Credentials& old = *task.credentials;
-  if (!old.has_capability(abi::kCAP_SETUID) &&
-      (!may_be(real, old.uid, old.euid, old.uid) ||
-       !may_be(effective, old.uid, old.euid, old.suid))) {
+  if (!old.has_capability(abi::kCAP_SETUID) && (!may_be(real, old.uid, old.euid, old.uid) ||
+                                                !may_be(effective, old.uid, old.euid, old.suid))) {
     return Errno::kEPERM;
   }
   RefPtr<Credentials> next = old.copy();
@@ -98,9 +97,8 @@ Result<> setreuid(Task& task, u32 real, u32 effective) {
 
 Result<> setregid(Task& task, u32 real, u32 effective) {
   const Credentials& old = *task.credentials;
-  if (!old.has_capability(abi::kCAP_SETGID) &&
-      (!may_be(real, old.gid, old.egid, old.gid) ||
-       !may_be(effective, old.gid, old.egid, old.sgid))) {
+  if (!old.has_capability(abi::kCAP_SETGID) && (!may_be(real, old.gid, old.egid, old.gid) ||
+                                                !may_be(effective, old.gid, old.egid, old.sgid))) {
     return Errno::kEPERM;
   }
   RefPtr<Credentials> next = old.copy();
@@ -213,9 +211,11 @@ namespace {
 Result<usize> capability_words(UserInOut<abi::CapUserHeader> header, abi::CapUserHeader& value) {
   value = TRY(header.read());
   switch (value.version) {
-    case abi::k_LINUX_CAPABILITY_VERSION_1: return usize{1};
+    case abi::k_LINUX_CAPABILITY_VERSION_1:
+      return usize{1};
     case abi::k_LINUX_CAPABILITY_VERSION_2:
-    case abi::k_LINUX_CAPABILITY_VERSION_3: return usize{2};
+    case abi::k_LINUX_CAPABILITY_VERSION_3:
+      return usize{2};
     default: {
       abi::CapUserHeader preferred = value;
       preferred.version = abi::k_LINUX_CAPABILITY_VERSION_3;
@@ -261,7 +261,8 @@ Result<> capset(Task& task, UserInOut<abi::CapUserHeader> header, UserAddr data)
   permitted &= abi::kCAP_FULL_SET;
   inheritable &= abi::kCAP_FULL_SET;
   if (permitted & ~old.permitted || effective & ~permitted) return Errno::kEPERM;
-  u64 may_inherit = old.inheritable | (old.has_capability(abi::kCAP_SETPCAP) ? old.bounding : old.permitted);
+  u64 may_inherit =
+      old.inheritable | (old.has_capability(abi::kCAP_SETPCAP) ? old.bounding : old.permitted);
   if (inheritable & ~may_inherit) return Errno::kEPERM;
   RefPtr<Credentials> next = old.copy();
   next->effective = effective;

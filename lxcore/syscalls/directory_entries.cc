@@ -29,8 +29,8 @@ class EntryWriter final : public DirectorySink {
       put(&head, abi::kDirentNameOffset, name, size);
       buffer_[used_ - 1] = static_cast<char>(type);
     } else {
-      const abi::Dirent64 head{inode, static_cast<i64>(next_offset), static_cast<u16>(size), type,
-                               {}};
+      const abi::Dirent64 head{
+          inode, static_cast<i64>(next_offset), static_cast<u16>(size), type, {}};
       put(&head, abi::kDirent64NameOffset, name, size);
     }
     total_ += size;

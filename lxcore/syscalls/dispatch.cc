@@ -52,7 +52,7 @@ struct Table {
 
 constexpr Table make_table() {
   Table table;
-#define SYSCALL(number, name, completeness, remark)                               \
+#define SYSCALL(number, name, completeness, remark)                                  \
   table.rows[number] = {#name, k##completeness, remark, Adapter<&sys::name>::invoke, \
                         Adapter<&sys::name>::print};
 #include "lxcore/syscalls/table.def"

@@ -77,8 +77,7 @@ Result<u64> record_lock(Task& task, Fd fd, File& file, i32 command, UserInOut<ab
 
   Inode& inode = file.inode();
   if (get) {
-    const FileLock* other =
-        given.l_type == abi::kF_UNLCK ? nullptr : locks::conflict(inode, lock);
+    const FileLock* other = given.l_type == abi::kF_UNLCK ? nullptr : locks::conflict(inode, lock);
     if (!other) {
       given.l_type = abi::kF_UNLCK;
     } else {
@@ -165,7 +164,10 @@ Result<u64> fcntl(Task& task, Fd fd, i32 command, u64 argument) {
       return static_cast<u64>(copy.value);
     }
     case abi::kF_GETFD:
-      return u64{TRY(task.files->close_on_exec(fd)) ? static_cast<u64>(abi::kFD_CLOEXEC) : 0};
+      return u64 {
+        TRY(task.files->close_on_exec(fd))
+        ? static_cast<u64>(abi::kFD_CLOEXEC) : 0
+      };
     case abi::kF_SETFD:
       TRY(task.files->set_close_on_exec(fd, argument & abi::kFD_CLOEXEC));
       return u64{0};
@@ -204,8 +206,7 @@ Result<u64> fcntl(Task& task, Fd fd, i32 command, u64 argument) {
     case abi::kF_GETPIPE_SZ: {
       auto result = file->control(task, command, argument);
       // What is not a pipe.
-      if (result.is(Errno::kEINVAL) && file->has_inode() &&
-          file->inode().type() != abi::kS_IFIFO) {
+      if (result.is(Errno::kEINVAL) && file->has_inode() && file->inode().type() != abi::kS_IFIFO) {
         return Errno::kEBADF;
       }
       return result;

@@ -14,8 +14,7 @@ using IoVectors = UserIn<abi::IoVec>;
 // open.cc
 Result<Fd> open(Task& task, UserString path, abi::OpenFlags flags, u32 mode);
 Result<Fd> openat(Task& task, Fd directory, UserString path, abi::OpenFlags flags, u32 mode);
-Result<Fd> openat2(Task& task, Fd directory, UserString path, UserIn<abi::OpenHow> how,
-                   usize size);
+Result<Fd> openat2(Task& task, Fd directory, UserString path, UserIn<abi::OpenHow> how, usize size);
 Result<Fd> creat(Task& task, UserString path, u32 mode);
 Result<Fd> memfd_create(Task& task, UserString name, abi::MemfdFlags flags);
 Result<> close(Task& task, Fd fd);
@@ -65,8 +64,7 @@ Result<> fsync(Task& task, Fd fd);
 Result<> fdatasync(Task& task, Fd fd);
 Result<> sync(Task& task);
 Result<> syncfs(Task& task, Fd fd);
-Result<> sync_file_range(Task& task, Fd fd, i64 offset, i64 length,
-                         abi::SyncFileRangeFlags flags);
+Result<> sync_file_range(Task& task, Fd fd, i64 offset, i64 length, abi::SyncFileRangeFlags flags);
 
 // directory_entries.cc
 Result<usize> getdents(Task& task, Fd fd, Bytes buffer, u32 size);

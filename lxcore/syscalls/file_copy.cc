@@ -63,8 +63,7 @@ Result<usize> copy_file_range(Task& task, Fd from_fd, UserInOut<i64> from_offset
                               UserInOut<i64> to_offset, usize count, u32 flags) {
   RefPtr<File> from = TRY(task.file(from_fd));
   RefPtr<File> to = TRY(task.file(to_fd));
-  const u64 from_at =
-      from_offset ? static_cast<u64>(TRY(from_offset.read())) : from->position;
+  const u64 from_at = from_offset ? static_cast<u64>(TRY(from_offset.read())) : from->position;
   const u64 to_at = to_offset ? static_cast<u64>(TRY(to_offset.read())) : to->position;
   if (flags != 0) return Errno::kEINVAL;
   if (!from->has_inode() || !to->has_inode()) return Errno::kEINVAL;
@@ -78,7 +77,8 @@ Result<usize> copy_file_range(Task& task, Fd from_fd, UserInOut<i64> from_offset
   constexpr u64 kMaxOffset = static_cast<u64>(INT64_MAX);
   if (from_at > kMaxOffset || to_at > kMaxOffset) return Errno::kEINVAL;
   if (count > kMaxOffset - from_at || count > kMaxOffset - to_at) return Errno::kEOVERFLOW;
-  const u64 size = TRY(from->inode().attributes()).size;
+  const u64 size = TRY(from->inode().attributes())
+  .size;
   count = std::min<u64>(count, from_at < size ? size - from_at : 0);
   if (&from->inode() == &to->inode() && to_at + count > from_at && to_at < from_at + count) {
     return Errno::kEINVAL;

@@ -31,8 +31,7 @@ Result<> syncfs(Task& task, Fd fd) {
   return file->inode().filesystem().sync();
 }
 
-Result<> sync_file_range(Task& task, Fd fd, i64 offset, i64 length,
-                         abi::SyncFileRangeFlags flags) {
+Result<> sync_file_range(Task& task, Fd fd, i64 offset, i64 length, abi::SyncFileRangeFlags flags) {
   using abi::SyncFileRangeFlag;
   RefPtr<File> file = TRY(task.file(fd));
   i64 end;

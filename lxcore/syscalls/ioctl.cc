@@ -8,7 +8,8 @@ namespace lxss::sys {
 namespace {
 
 Result<> set_flag(File& file, abi::OpenFlag flag, UserIn<i32> on) {
-  const bool set = TRY(on.read()) != 0;
+  const bool set = TRY(on.read())
+  != 0;
   file.set_status_flags(set ? file.flags() | flag : file.flags().without(flag));
   return {};
 }
@@ -49,7 +50,8 @@ Result<u64> ioctl(Task& task, Fd fd, u32 request, u64 argument) {
       if (!file->has_inode() || (!file->inode().is_regular() && !file->inode().is_directory())) {
         return Errno::kENOTTY;
       }
-      TRY(UserOut<i64>{address}.write(static_cast<i64>(TRY(file->inode().attributes()).blocks * 512)));
+      TRY(UserOut<i64>{address}.write(
+          static_cast<i64>(TRY(file->inode().attributes()).blocks * 512)));
       return u64{0};
     }
     default:

@@ -1,7 +1,7 @@
 // fork, clone, execve, exit and what threads register with the kernel.
+#include "lxcore/task/lifecycle.h"
 #include "lxcore/kernel.h"
 #include "lxcore/syscalls/task.h"
-#include "lxcore/task/lifecycle.h"
 
 namespace lxss::sys {
 
@@ -14,8 +14,8 @@ Result<Pid> fork(UnlockedTask task) {
 }
 
 Result<Pid> vfork(UnlockedTask task) {
-  return lifecycle::clone(
-      task, {.flags = CloneFlag::kCLONE_VM | CloneFlag::kCLONE_VFORK, .exit_signal = abi::kSIGCHLD});
+  return lifecycle::clone(task, {.flags = CloneFlag::kCLONE_VM | CloneFlag::kCLONE_VFORK,
+                                 .exit_signal = abi::kSIGCHLD});
 }
 
 Result<Pid> clone(UnlockedTask task, u64 flags, u64 stack, UserAddr parent_tid, UserAddr child_tid,

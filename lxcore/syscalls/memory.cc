@@ -17,12 +17,11 @@ namespace {
 
 /// All that MAP_SHARED_VALIDATE accepts for a file: the flags older than itself.
 constexpr u32 kValidated =
-    (abi::kMAP_TYPE |
-     (MapFlag::kMAP_FIXED | MapFlag::kMAP_32BIT | MapFlag::kMAP_GROWSDOWN |
-      MapFlag::kMAP_DENYWRITE | MapFlag::kMAP_EXECUTABLE | MapFlag::kMAP_LOCKED |
-      MapFlag::kMAP_NORESERVE | MapFlag::kMAP_POPULATE | MapFlag::kMAP_NONBLOCK |
-      MapFlag::kMAP_STACK | MapFlag::kMAP_HUGETLB | MapFlag::kMAP_UNINITIALIZED)
-         .raw()) |
+    (abi::kMAP_TYPE | (MapFlag::kMAP_FIXED | MapFlag::kMAP_32BIT | MapFlag::kMAP_GROWSDOWN |
+                       MapFlag::kMAP_DENYWRITE | MapFlag::kMAP_EXECUTABLE | MapFlag::kMAP_LOCKED |
+                       MapFlag::kMAP_NORESERVE | MapFlag::kMAP_POPULATE | MapFlag::kMAP_NONBLOCK |
+                       MapFlag::kMAP_STACK | MapFlag::kMAP_HUGETLB | MapFlag::kMAP_UNINITIALIZED)
+                          .raw()) |
     abi::kMAP_HUGE_MASK << abi::kMAP_HUGE_SHIFT;
 
 /// The checks that depend on the mapped file (man 2 mmap: EACCES, ENODEV, EPERM).
@@ -134,8 +133,7 @@ Result<> madvise(UnlockedTask task, u64 begin, u64 length, i32 advice) {
 Result<> msync(UnlockedTask, u64 begin, u64 length, abi::MsyncFlags flags) {
   using abi::MsyncFlag;
   if (!flags.within(MsyncFlag::kMS_ASYNC | MsyncFlag::kMS_INVALIDATE | MsyncFlag::kMS_SYNC) ||
-      begin % kPageSize ||
-      (flags.has(MsyncFlag::kMS_ASYNC) && flags.has(MsyncFlag::kMS_SYNC))) {
+      begin % kPageSize || (flags.has(MsyncFlag::kMS_ASYNC) && flags.has(MsyncFlag::kMS_SYNC))) {
     return Errno::kEINVAL;
   }
   const u64 size = page_ceil(length);
@@ -194,7 +192,8 @@ Result<u64> membarrier(UnlockedTask, i32 command, u32 flags, i32 cpu) {
   constexpr u32 kServed = 0x7f;
   if (command == kQuery) {
     if (flags != 0) return Errno::kEINVAL;
-    return TRY(host::memory_barrier(kQuery, 0, 0)) & kServed;
+    return TRY(host::memory_barrier(kQuery, 0, 0))
+    &kServed;
   }
   if (command < 0 || !std::has_single_bit(u32(command)) || !(u32(command) & kServed)) {
     return Errno::kEINVAL;

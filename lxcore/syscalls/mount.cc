@@ -14,12 +14,11 @@ using abi::MountFlag;
 using abi::MountFlags;
 
 /// Kept with a mount.
-constexpr MountFlags kKept = MountFlag::kMS_RDONLY | MountFlag::kMS_NOSUID |
-                             MountFlag::kMS_NODEV | MountFlag::kMS_NOEXEC |
-                             MountFlag::kMS_SYNCHRONOUS | MountFlag::kMS_DIRSYNC |
-                             MountFlag::kMS_NOSYMFOLLOW | MountFlag::kMS_NOATIME |
-                             MountFlag::kMS_NODIRATIME | MountFlag::kMS_RELATIME |
-                             MountFlag::kMS_STRICTATIME;
+constexpr MountFlags kKept = MountFlag::kMS_RDONLY | MountFlag::kMS_NOSUID | MountFlag::kMS_NODEV |
+                             MountFlag::kMS_NOEXEC | MountFlag::kMS_SYNCHRONOUS |
+                             MountFlag::kMS_DIRSYNC | MountFlag::kMS_NOSYMFOLLOW |
+                             MountFlag::kMS_NOATIME | MountFlag::kMS_NODIRATIME |
+                             MountFlag::kMS_RELATIME | MountFlag::kMS_STRICTATIME;
 constexpr MountFlags kPropagation = MountFlag::kMS_SHARED | MountFlag::kMS_PRIVATE |
                                     MountFlag::kMS_SLAVE | MountFlag::kMS_UNBINDABLE;
 
@@ -54,7 +53,8 @@ Result<> bind_below(const Path& from, const Path& to) {
   };
   std::vector<Below> found;
   for (Mount& mount : vfs::mounts()) {
-    if (mount.mountpoint && mount.mountpoint.mount == from.mount && mount.mountpoint.mount != to.mount) {
+    if (mount.mountpoint && mount.mountpoint.mount == from.mount &&
+        mount.mountpoint.mount != to.mount) {
       for (const Dentry* d = mount.mountpoint.dentry.get(); d; d = d->parent()) {
         if (d != from.dentry.get()) continue;
         found.push_back({Path{RefPtr<Mount>(mount), RefPtr<Dentry>(mount.root())},
@@ -89,12 +89,12 @@ Result<> move(Task& task, UserString source, const Path& to) {
 
 }  // namespace
 
-Result<> mount(Task& task, UserString source, UserString target, UserString type,
-               MountFlags flags, UserString data) {
+Result<> mount(Task& task, UserString source, UserString target, UserString type, MountFlags flags,
+               UserString data) {
   constexpr usize kMaxOptions = kPageSize - 1;
   std::string type_name, source_name, options;
-  const bool operates_on_mounts = flags.any(MountFlag::kMS_REMOUNT | MountFlag::kMS_BIND |
-                                            MountFlag::kMS_MOVE | kPropagation);
+  const bool operates_on_mounts =
+      flags.any(MountFlag::kMS_REMOUNT | MountFlag::kMS_BIND | MountFlag::kMS_MOVE | kPropagation);
   if (type && !operates_on_mounts) type_name = TRY(type.read(kMaxOptions));
   if (source && !operates_on_mounts) source_name = TRY(source.read(kMaxOptions));
   if (data && !operates_on_mounts) options = TRY(data.read(kMaxOptions));

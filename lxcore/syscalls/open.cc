@@ -27,9 +27,8 @@ constexpr u64 kKnownFlags =
     abi::kO_ACCMODE |
     (OpenFlag::kO_CREAT | OpenFlag::kO_EXCL | OpenFlag::kO_NOCTTY | OpenFlag::kO_TRUNC |
      OpenFlag::kO_APPEND | OpenFlag::kO_NONBLOCK | OpenFlag::kO_SYNC | OpenFlag::kFASYNC |
-     OpenFlag::kO_DIRECT | OpenFlag::kO_LARGEFILE | OpenFlag::kO_DIRECTORY |
-     OpenFlag::kO_NOFOLLOW | OpenFlag::kO_NOATIME | OpenFlag::kO_CLOEXEC | OpenFlag::kO_PATH |
-     OpenFlag::kO_TMPFILE)
+     OpenFlag::kO_DIRECT | OpenFlag::kO_LARGEFILE | OpenFlag::kO_DIRECTORY | OpenFlag::kO_NOFOLLOW |
+     OpenFlag::kO_NOATIME | OpenFlag::kO_CLOEXEC | OpenFlag::kO_PATH | OpenFlag::kO_TMPFILE)
         .raw();
 
 }  // namespace
@@ -68,9 +67,8 @@ Result<Fd> openat2(Task& task, Fd directory, UserString path, UserIn<abi::OpenHo
   const OpenFlags flags(static_cast<u32>(how.flags));
   const bool creates = flags.has(OpenFlag::kO_CREAT) || flags.has(OpenFlag::k__O_TMPFILE);
   if (creates ? (how.mode & ~u64{kModeMask}) != 0 : how.mode != 0) return Errno::kEINVAL;
-  if (flags.has(OpenFlag::kO_PATH) &&
-      !flags.within(OpenFlag::kO_PATH | OpenFlag::kO_DIRECTORY | OpenFlag::kO_NOFOLLOW |
-                    OpenFlag::kO_CLOEXEC)) {
+  if (flags.has(OpenFlag::kO_PATH) && !flags.within(OpenFlag::kO_PATH | OpenFlag::kO_DIRECTORY |
+                                                    OpenFlag::kO_NOFOLLOW | OpenFlag::kO_CLOEXEC)) {
     return Errno::kEINVAL;
   }
   // Whether a walk would have to ask the host is not known beforehand.

@@ -13,8 +13,8 @@ Result<> lstat(Task& task, UserString path, UserOut<abi::Stat> out);
 Result<> fstat(Task& task, Fd fd, UserOut<abi::Stat> out);
 Result<> newfstatat(Task& task, Fd directory, UserString path, UserOut<abi::Stat> out,
                     abi::AtFlags flags);
-Result<> statx(Task& task, Fd directory, UserString path, abi::AtFlags flags,
-               abi::StatxMasks mask, UserOut<abi::Statx> out);
+Result<> statx(Task& task, Fd directory, UserString path, abi::AtFlags flags, abi::StatxMasks mask,
+               UserOut<abi::Statx> out);
 Result<> statfs(Task& task, UserString path, UserOut<abi::Statfs> out);
 Result<> fstatfs(Task& task, Fd fd, UserOut<abi::Statfs> out);
 Result<> access(Task& task, UserString path, i32 mode);
@@ -40,8 +40,7 @@ Result<> renameat(Task& task, Fd old_directory, UserString old_path, Fd new_dire
 Result<> renameat2(Task& task, Fd old_directory, UserString old_path, Fd new_directory,
                    UserString new_path, abi::RenameFlags flags);
 Result<usize> readlink(Task& task, UserString path, UserOut<char> buffer, i32 size);
-Result<usize> readlinkat(Task& task, Fd directory, UserString path, UserOut<char> buffer,
-                         i32 size);
+Result<usize> readlinkat(Task& task, Fd directory, UserString path, UserOut<char> buffer, i32 size);
 
 // attributes.cc
 Result<> chmod(Task& task, UserString path, u32 mode);
@@ -51,8 +50,7 @@ Result<> fchmodat2(Task& task, Fd directory, UserString path, u32 mode, abi::AtF
 Result<> chown(Task& task, UserString path, u32 uid, u32 gid);
 Result<> lchown(Task& task, UserString path, u32 uid, u32 gid);
 Result<> fchown(Task& task, Fd fd, u32 uid, u32 gid);
-Result<> fchownat(Task& task, Fd directory, UserString path, u32 uid, u32 gid,
-                  abi::AtFlags flags);
+Result<> fchownat(Task& task, Fd directory, UserString path, u32 uid, u32 gid, abi::AtFlags flags);
 Result<> utime(Task& task, UserString path, UserIn<abi::Utimbuf> times);
 Result<> utimes(Task& task, UserString path, UserIn<abi::Timeval> times);
 Result<> futimesat(Task& task, Fd directory, UserString path, UserIn<abi::Timeval> times);

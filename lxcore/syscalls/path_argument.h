@@ -41,6 +41,6 @@ class PathArgument {
 }  // namespace lxss
 
 /// Declares `name`, the path that the UserString `from` points to, or returns the error.
-#define TRY_PATH(name, from)                               \
-  [[gnu::uninitialized]] ::lxss::PathArgument name;        \
+#define TRY_PATH(name, from)                        \
+  [[gnu::uninitialized]] ::lxss::PathArgument name; \
   TRY(name.read(from))

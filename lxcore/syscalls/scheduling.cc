@@ -22,9 +22,7 @@ bool is_policy(i32 policy) {
          policy == abi::kSCHED_BATCH || policy == abi::kSCHED_IDLE;
 }
 
-bool is_real_time(i32 policy) {
-  return policy == abi::kSCHED_FIFO || policy == abi::kSCHED_RR;
-}
+bool is_real_time(i32 policy) { return policy == abi::kSCHED_FIFO || policy == abi::kSCHED_RR; }
 
 }  // namespace
 
@@ -58,7 +56,8 @@ Result<> sched_setaffinity(Task& task, Pid pid, usize size, UserAddr mask) {
 }
 
 Result<i32> sched_getscheduler(Task& task, Pid pid) {
-  return TRY(task_or_self(task, pid))->scheduling_policy;
+  return TRY(task_or_self(task, pid))
+  ->scheduling_policy;
 }
 
 Result<> sched_setscheduler(Task& task, Pid pid, i32 policy, UserIn<abi::SchedParam> param) {
@@ -112,7 +111,9 @@ Result<> for_each_named(Task& task, i32 which, Pid who, Visit visit) {
   for (auto& [id, other] : kernel().tasks) {
     bool match;
     switch (which) {
-      case abi::kPRIO_PROCESS: match = who.value ? id == who : other == &task; break;
+      case abi::kPRIO_PROCESS:
+        match = who.value ? id == who : other == &task;
+        break;
       case abi::kPRIO_PGRP:
         match = other->process->group &&
                 other->process->group->id == (who.value ? who : task.process->group->id);
@@ -120,7 +121,8 @@ Result<> for_each_named(Task& task, i32 which, Pid who, Visit visit) {
       case abi::kPRIO_USER:
         match = other->credentials->uid == (who.value ? u32(who.value) : task.credentials->uid);
         break;
-      default: return Errno::kEINVAL;
+      default:
+        return Errno::kEINVAL;
     }
     if (!match) continue;
     found = true;

@@ -92,10 +92,17 @@ Result<> rt_sigprocmask(Task& task, i32 how, UserIn<abi::SigSet> set, UserOut<ab
   if (set) {
     abi::SigSet given = TRY(set.read());
     switch (how) {
-      case abi::kSIG_BLOCK: signals::set_mask(task, before | given); break;
-      case abi::kSIG_UNBLOCK: signals::set_mask(task, before.without(given)); break;
-      case abi::kSIG_SETMASK: signals::set_mask(task, given); break;
-      default: return Errno::kEINVAL;
+      case abi::kSIG_BLOCK:
+        signals::set_mask(task, before | given);
+        break;
+      case abi::kSIG_UNBLOCK:
+        signals::set_mask(task, before.without(given));
+        break;
+      case abi::kSIG_SETMASK:
+        signals::set_mask(task, given);
+        break;
+      default:
+        return Errno::kEINVAL;
     }
   }
   if (old) TRY(old.write(before));
@@ -125,7 +132,8 @@ Result<> pause(Task& task) {
 Result<i32> rt_sigtimedwait(Task& task, UserIn<abi::SigSet> set, UserOut<abi::SigInfo> info,
                             UserIn<abi::Timespec> timeout, usize size) {
   if (size != kSetSize) return Errno::kEINVAL;
-  const abi::SigSet wanted = TRY(set.read()).without(abi::kUnblockableSignals);
+  const abi::SigSet wanted = TRY(set.read())
+  .without(abi::kUnblockableSignals);
   host::Deadline deadline;
   if (timeout) {
     abi::Timespec length = TRY(timeout.read());

@@ -127,8 +127,7 @@ Result<> check(Task& task, const Path& at, i32 mode) {
 
 Result<> access_at(Task& task, Fd directory, UserString path, i32 mode, abi::AtFlags flags) {
   if (mode & ~(abi::kR_OK | abi::kW_OK | abi::kX_OK)) return Errno::kEINVAL;
-  if (!flags.within(AtFlag::kAT_EACCESS | AtFlag::kAT_SYMLINK_NOFOLLOW |
-                    AtFlag::kAT_EMPTY_PATH)) {
+  if (!flags.within(AtFlag::kAT_EACCESS | AtFlag::kAT_SYMLINK_NOFOLLOW | AtFlag::kAT_EMPTY_PATH)) {
     return Errno::kEINVAL;
   }
   TRY_PATH(text, path);
@@ -166,8 +165,8 @@ Result<> newfstatat(Task& task, Fd directory, UserString path, UserOut<abi::Stat
   return stat_at(task, directory, path, out, flags);
 }
 
-Result<> statx(Task& task, Fd directory, UserString path, abi::AtFlags flags,
-               abi::StatxMasks mask, UserOut<abi::Statx> out) {
+Result<> statx(Task& task, Fd directory, UserString path, abi::AtFlags flags, abi::StatxMasks mask,
+               UserOut<abi::Statx> out) {
   if (mask.has(StatxMask::kSTATX__RESERVED)) return Errno::kEINVAL;
   if ((flags.raw() & abi::kAT_STATX_SYNC_TYPE) == abi::kAT_STATX_SYNC_TYPE) return Errno::kEINVAL;
   if (!flags.within(AtFlag::kAT_EMPTY_PATH | AtFlag::kAT_NO_AUTOMOUNT |

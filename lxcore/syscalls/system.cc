@@ -8,7 +8,7 @@ namespace lxss::sys {
 
 Result<> uname(Task&, UserOut<abi::NewUtsname> name) {
   abi::NewUtsname result{};
-  auto put = [](char (&field)[65], std::string_view text) {
+  auto put = [](char(&field)[65], std::string_view text) {
     std::copy_n(text.data(), std::min(text.size(), sizeof field - 1), field);
   };
   put(result.sysname, "Linux");

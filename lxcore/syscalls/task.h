@@ -28,8 +28,8 @@ Result<> get_robust_list(Task& task, Pid pid, UserOut<u64> head, UserOut<u64> si
 // wait.cc
 Result<Pid> wait4(Task& task, Pid pid, UserOut<i32> status, abi::WaitFlags options,
                   UserOut<abi::Rusage> usage);
-Result<> waitid(Task& task, i32 id_type, Pid id, UserOut<abi::SigInfo> info,
-                abi::WaitFlags options, UserOut<abi::Rusage> usage);
+Result<> waitid(Task& task, i32 id_type, Pid id, UserOut<abi::SigInfo> info, abi::WaitFlags options,
+                UserOut<abi::Rusage> usage);
 
 // groups.cc
 Result<Pid> getpid(Task& task);

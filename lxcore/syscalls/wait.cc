@@ -28,7 +28,8 @@ bool matches(const Task& task, const Selection& selection, const Process& child,
              abi::WaitFlags options) {
   if (options.has(WaitFlag::k__WNOTHREAD) && child.parent_thread != task.tid) return false;
   switch (selection.kind) {
-    case Selection::Kind::kAny: break;
+    case Selection::Kind::kAny:
+      break;
     case Selection::Kind::kProcess:
       if (child.pid != selection.id) return false;
       break;
@@ -40,7 +41,9 @@ bool matches(const Task& task, const Selection& selection, const Process& child,
   return (child.exit_signal != abi::kSIGCHLD) == options.has(WaitFlag::k__WCLONE);
 }
 
-abi::Timeval to_timeval(u64 ns) { return {i64(ns / 1'000'000'000), i64(ns % 1'000'000'000 / 1000)}; }
+abi::Timeval to_timeval(u64 ns) {
+  return {i64(ns / 1'000'000'000), i64(ns % 1'000'000'000 / 1000)};
+}
 
 /// A state of `child` that the options ask for, consumed unless kWNOWAIT.
 bool take_report(Process& child, abi::WaitFlags options, Report& report) {
@@ -52,8 +55,8 @@ bool take_report(Process& child, abi::WaitFlags options, Report& report) {
     if (!options.has(WaitFlag::kWEXITED)) return false;
     report.status = child.exit_status;
     const bool exited = (report.status & 0x7f) == 0;
-    report.code = exited ? abi::kCLD_EXITED
-                         : (report.status & 0x80 ? abi::kCLD_DUMPED : abi::kCLD_KILLED);
+    report.code =
+        exited ? abi::kCLD_EXITED : (report.status & 0x80 ? abi::kCLD_DUMPED : abi::kCLD_KILLED);
     report.value = exited ? (report.status >> 8) & 0xff : report.status & 0x7f;
     report.usage.ru_utime = to_timeval(child.cpu_user_ns + child.children_user_ns);
     report.usage.ru_stime = to_timeval(child.cpu_system_ns + child.children_system_ns);
@@ -120,8 +123,8 @@ Result<Pid> wait4(Task& task, Pid pid, UserOut<i32> status, abi::WaitFlags optio
   return report.process->pid;
 }
 
-Result<> waitid(Task& task, i32 id_type, Pid id, UserOut<abi::SigInfo> info,
-                abi::WaitFlags options, UserOut<abi::Rusage> usage) {
+Result<> waitid(Task& task, i32 id_type, Pid id, UserOut<abi::SigInfo> info, abi::WaitFlags options,
+                UserOut<abi::Rusage> usage) {
   const abi::WaitFlags states = WaitFlag::kWEXITED | WaitFlag::kWSTOPPED | WaitFlag::kWCONTINUED;
   if (!options.within(states | WaitFlag::kWNOHANG | WaitFlag::kWNOWAIT | WaitFlag::k__WALL |
                       WaitFlag::k__WCLONE | WaitFlag::k__WNOTHREAD) ||
@@ -130,7 +133,8 @@ Result<> waitid(Task& task, i32 id_type, Pid id, UserOut<abi::SigInfo> info,
   }
   Selection selection{Selection::Kind::kAny, {}};
   switch (id_type) {
-    case abi::kP_ALL: break;
+    case abi::kP_ALL:
+      break;
     case abi::kP_PID:
       if (id.value <= 0) return Errno::kEINVAL;
       selection = {Selection::Kind::kProcess, id};
@@ -147,7 +151,8 @@ Result<> waitid(Task& task, i32 id_type, Pid id, UserOut<abi::SigInfo> info,
       if (file->nonblocking()) options |= WaitFlag::kWNOHANG;
       break;
     }
-    default: return Errno::kEINVAL;
+    default:
+      return Errno::kEINVAL;
   }
   Report report = TRY(wait_for(task, selection, options));
   if (report.process && usage) TRY(usage.write(report.usage));

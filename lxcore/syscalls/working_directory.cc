@@ -9,8 +9,8 @@ namespace lxss::sys {
 namespace {
 
 Result<Path> resolve_directory(Task& task, std::string_view path) {
-  Path at = TRY(vfs::resolve(task, Fd{abi::kAT_FDCWD}, path,
-                             vfs::Walk::kFollow | vfs::Walk::kDirectory));
+  Path at =
+      TRY(vfs::resolve(task, Fd{abi::kAT_FDCWD}, path, vfs::Walk::kFollow | vfs::Walk::kDirectory));
   TRY(vfs::check_access(*task.credentials, at.inode(), vfs::Access::kExecute));
   return at;
 }

@@ -51,8 +51,7 @@ Result<> check_name(Task& task, const Inode& inode, std::string_view name, Acces
     return write ? Errno::kEPERM : Errno::kENODATA;
   }
   if (name.starts_with("security.")) {
-    const u32 needed =
-        name == "security.capability" ? abi::kCAP_SETFCAP : abi::kCAP_SYS_ADMIN;
+    const u32 needed = name == "security.capability" ? abi::kCAP_SETFCAP : abi::kCAP_SYS_ADMIN;
     return !write || who.has_capability(needed) ? Result<>() : Errno::kEPERM;
   }
   return Errno::kEOPNOTSUPP;  // "system.": no access control lists
@@ -121,8 +120,8 @@ Result<> set_at(Task& task, UserString path, bool follow, UserString name, UserI
   return set(task, TRY(resolve_path(task, text, follow)), key, value, size, flags);
 }
 
-Result<usize> get_at(Task& task, UserString path, bool follow, UserString name,
-                     UserOut<char> value, usize size) {
+Result<usize> get_at(Task& task, UserString path, bool follow, UserString name, UserOut<char> value,
+                     usize size) {
   TRY_PATH(text, path);
   const std::string key = TRY(read_name(name));
   return get(task, TRY(resolve_path(task, text, follow)), key, value, size);

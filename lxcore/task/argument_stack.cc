@@ -27,8 +27,8 @@ Result<> ArgumentStack::create(u64 limit) {
   constexpr u64 kSmallest = 32 * kPageSize;
   size_ = page_floor(std::clamp(limit, kSmallest + kMaxString, kMaxStack));
   u64 place = pico::kScratchArea + pico::current().stack_slot * pico::kScratchSize;
-  auto mapped = host::map(place, size_, kReadWrite,
-                          kStackFlags | raw(abi::MapFlag::kMAP_FIXED), host::kNoFd, 0);
+  auto mapped = host::map(place, size_, kReadWrite, kStackFlags | raw(abi::MapFlag::kMAP_FIXED),
+                          host::kNoFd, 0);
   if (!mapped) {
     size_ = 0;
     return Errno::kENOMEM;
@@ -57,7 +57,7 @@ Result<usize> ArgumentStack::push_vector(UserAddr vector) {
     if (++count * kPointer > used_from_ - limit_) return Errno::kE2BIG;
   }
   for (usize i = count; i-- > 0;) {
-    UserAddr string{TRY(pointers.read(i))};
+    UserAddr string { TRY(pointers.read(i)) };
     auto text = copy_string_in(string, kMaxString - 1);
     if (!text) return text.is(Errno::kENAMETOOLONG) ? Errno::kE2BIG : text.error();
     TRY(push(*text));

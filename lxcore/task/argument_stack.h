@@ -14,10 +14,10 @@ namespace lxss {
 
 class ArgumentStack {
  public:
-  static constexpr usize kMaxString = 128 * 1024;       ///< MAX_ARG_STRLEN, with its NUL
-  static constexpr usize kMaxTotal = usize{6} << 20;    ///< strings and pointers in all
+  static constexpr usize kMaxString = 128 * 1024;     ///< MAX_ARG_STRLEN, with its NUL
+  static constexpr usize kMaxTotal = usize{6} << 20;  ///< strings and pointers in all
   static constexpr usize kMaxCount = 0x7fffffff;
-  static constexpr u64 kMaxStack = u64{64} << 20;       ///< whatever RLIMIT_STACK says
+  static constexpr u64 kMaxStack = u64{64} << 20;  ///< whatever RLIMIT_STACK says
 
   ArgumentStack() = default;
   ArgumentStack(const ArgumentStack&) = delete;

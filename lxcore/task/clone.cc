@@ -13,10 +13,10 @@ using abi::CloneFlags;
 
 namespace {
 
-constexpr CloneFlags kNamespaces =
-    CloneFlag::kCLONE_NEWNS | CloneFlag::kCLONE_NEWCGROUP | CloneFlag::kCLONE_NEWUTS |
-    CloneFlag::kCLONE_NEWIPC | CloneFlag::kCLONE_NEWUSER | CloneFlag::kCLONE_NEWPID |
-    CloneFlag::kCLONE_NEWNET | CloneFlag::kCLONE_NEWTIME;
+constexpr CloneFlags kNamespaces = CloneFlag::kCLONE_NEWNS | CloneFlag::kCLONE_NEWCGROUP |
+                                   CloneFlag::kCLONE_NEWUTS | CloneFlag::kCLONE_NEWIPC |
+                                   CloneFlag::kCLONE_NEWUSER | CloneFlag::kCLONE_NEWPID |
+                                   CloneFlag::kCLONE_NEWNET | CloneFlag::kCLONE_NEWTIME;
 
 Result<> check_flags(CloneFlags flags) {
   if (flags.has(CloneFlag::kCLONE_SIGHAND) && !flags.has(CloneFlag::kCLONE_VM)) {
@@ -46,7 +46,8 @@ Result<Pid> allocate_id() {
   if (k.tasks.size() >= Kernel::kMaxTasks || !heap::has_room()) return Errno::kEAGAIN;
   constexpr i32 kFirstAfterWrap = 300;
   do {
-    k.last_pid.value = k.last_pid.value + 1 < Kernel::kMaxPid ? k.last_pid.value + 1 : kFirstAfterWrap;
+    k.last_pid.value =
+        k.last_pid.value + 1 < Kernel::kMaxPid ? k.last_pid.value + 1 : kFirstAfterWrap;
   } while (id_in_use(k.last_pid));
   return k.last_pid;
 }

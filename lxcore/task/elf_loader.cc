@@ -46,8 +46,8 @@ Result<> map_segment(Task& task, const Program& program, const abi::Elf64Phdr& s
   }
   const u64 anonymous = segment.p_filesz != 0 ? page_ceil(file_end) : first_page;
   if (end > anonymous) {
-    TRY(memory.map(anonymous, end - anonymous, protection, fixed | MapFlag::kMAP_ANONYMOUS,
-                   nullptr, 0));
+    TRY(memory.map(anonymous, end - anonymous, protection, fixed | MapFlag::kMAP_ANONYMOUS, nullptr,
+                   0));
   }
   return {};
 }
@@ -117,16 +117,14 @@ Result<Loaded> load(Task& task, const Program& program, u64 place) {
   if (program.header.e_type == abi::kET_DYN) {
     if (place == 0) {
       // Reserves a range that fits; the segments then take it piece by piece.
-      place = TRY(task.memory->map(0, high - low + alignment, {},
-                                   MapFlag::kMAP_PRIVATE | MapFlag::kMAP_ANONYMOUS |
-                                       MapFlag::kMAP_NORESERVE,
-                                   nullptr, 0));
+      place = TRY(task.memory->map(
+          0, high - low + alignment, {},
+          MapFlag::kMAP_PRIVATE | MapFlag::kMAP_ANONYMOUS | MapFlag::kMAP_NORESERVE, nullptr, 0));
       TRY(task.memory->unmap(place, high - low + alignment));
     }
     result.bias = align_up(place, alignment) - low;
   }
-  if (!pico::is_user_range(low + result.bias, high - low) ||
-      low + result.bias < pico::kUserBegin) {
+  if (!pico::is_user_range(low + result.bias, high - low) || low + result.bias < pico::kUserBegin) {
     return Errno::kENOMEM;
   }
   result.entry = program.header.e_entry + result.bias;

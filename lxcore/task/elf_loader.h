@@ -23,11 +23,11 @@ inline constexpr usize kMaxSegments = 65536 / sizeof(abi::Elf64Phdr);
 Result<Program> parse(Task& task, RefPtr<File> file);
 
 struct Loaded {
-  u64 bias = 0;         ///< added to the addresses in the file
+  u64 bias = 0;  ///< added to the addresses in the file
   u64 entry = 0;
-  u64 headers = 0;      ///< where the program headers are in memory, 0 if they are not
+  u64 headers = 0;  ///< where the program headers are in memory, 0 if they are not
   u64 code_begin = 0, code_end = 0, data_begin = 0, data_end = 0;
-  u64 end = 0;          ///< of the highest segment, bss included
+  u64 end = 0;  ///< of the highest segment, bss included
 };
 /// Maps the segments into the caller's empty address space. `place` is where a
 /// position-independent program goes; 0: anywhere. Without the kernel lock.

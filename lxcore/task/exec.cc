@@ -18,13 +18,13 @@ constexpr usize kScriptLine = 256;
 
 /// All that is decided before the old program goes.
 struct Image {
-  std::string path;        ///< as AT_EXECFN and scripts see it
+  std::string path;  ///< as AT_EXECFN and scripts see it
   ArgumentStack stack;
   usize argc = 0, envc = 0;
   elf::Program program;
   elf::Program interpreter;
-  Path executable;         ///< shown as /proc/PID/exe
-  Path identity;           ///< whose setuid bits count; the script's do not
+  Path executable;  ///< shown as /proc/PID/exe
+  Path identity;    ///< whose setuid bits count; the script's do not
 };
 
 struct Opened {
@@ -108,8 +108,8 @@ Result<> find_program(Task& task, Fd directory, std::string_view path, vfs::Walk
   image.executable = image.identity = opened.path;
   image.program = TRY(elf::parse(task, opened.file));
   if (!image.program.interpreter.empty()) {
-    Opened linker = TRY(open_program(task, Fd{abi::kAT_FDCWD}, image.program.interpreter,
-                                     vfs::Walk::kFollow));
+    Opened linker =
+        TRY(open_program(task, Fd{abi::kAT_FDCWD}, image.program.interpreter, vfs::Walk::kFollow));
     auto parsed = elf::parse(task, linker.file);
     if (!parsed) return parsed.is(Errno::kENOEXEC) ? Errno::kELIBBAD : parsed.error();
     image.interpreter = std::move(*parsed);
@@ -205,8 +205,8 @@ bool change_credentials(Task& task, const Path& program) {
   return gained;
 }
 
-std::vector<u64> make_auxv(const Task& task, const elf::Program& program,
-                           const elf::Loaded& loaded, u64 interpreter_base, bool secure) {
+std::vector<u64> make_auxv(const Task& task, const elf::Program& program, const elf::Loaded& loaded,
+                           u64 interpreter_base, bool secure) {
   const pico::MachineInfo& machine = pico::machine();
   const Credentials& who = *task.credentials;
   std::vector<u64> auxv;
@@ -278,11 +278,11 @@ Result<> enter_image(Task& task, Image& image, bool secure) {
     constexpr u64 kGapPages = u64{1} << 22;
     if (attempt == kAttempts) return Errno::kENOMEM;
     u64 end = pico::kUserEnd - kPageSize - random_pages(kGapPages);
-    auto reserved = memory.map(end - image.stack.size(), image.stack.size(), protection,
-                               abi::MapFlag::kMAP_PRIVATE | abi::MapFlag::kMAP_ANONYMOUS |
-                                   abi::MapFlag::kMAP_NORESERVE |
-                                   abi::MapFlag::kMAP_FIXED_NOREPLACE,
-                               nullptr, 0, "[stack]");
+    auto reserved =
+        memory.map(end - image.stack.size(), image.stack.size(), protection,
+                   abi::MapFlag::kMAP_PRIVATE | abi::MapFlag::kMAP_ANONYMOUS |
+                       abi::MapFlag::kMAP_NORESERVE | abi::MapFlag::kMAP_FIXED_NOREPLACE,
+                   nullptr, 0, "[stack]");
     if (reserved) top = end;
   }
   ArgumentStack::Layout layout = image.stack.finish(top, image.argc, image.envc, auxv);

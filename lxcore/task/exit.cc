@@ -4,9 +4,9 @@
 #include "fs/procfs/procfs.h"
 #include "host/clock.h"
 #include "host/wait.h"
+#include "lxcore/control/launch.h"
 #include "lxcore/ipc/sysv.h"
 #include "lxcore/kernel.h"
-#include "lxcore/control/launch.h"
 #include "lxcore/task/lifecycle.h"
 #include "lxcore/time/posix_timers.h"
 #include "lxcore/tty/tty.h"
@@ -92,9 +92,12 @@ void tell_parent_of_exit(Process& process) {
     bool exited = (status & 0x7f) == 0;
     info.code = exited ? abi::kCLD_EXITED : (status & 0x80) ? abi::kCLD_DUMPED : abi::kCLD_KILLED;
     constexpr u64 kTick = 10'000'000;
-    info.child = {process.pid.value, process.last_credentials->uid,
-                  exited ? (status >> 8) & 0xff : status & 0x7f, 0,
-                  i64(process.cpu_user_ns / kTick), i64(process.cpu_system_ns / kTick)};
+    info.child = {process.pid.value,
+                  process.last_credentials->uid,
+                  exited ? (status >> 8) & 0xff : status & 0x7f,
+                  0,
+                  i64(process.cpu_user_ns / kTick),
+                  i64(process.cpu_system_ns / kTick)};
   }
   bool leaves_zombie = !(process.exit_signal == abi::kSIGCHLD && parent_ignores_children(parent));
   RefPtr<Process> pinned(&process);

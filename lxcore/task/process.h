@@ -62,39 +62,39 @@ class Process final : public RefCounted,
   ProcessState state = ProcessState::kRunning;
 
   // Exit and stop, as wait reports them.
-  i32 exit_status = 0;        ///< wait status
-  bool exiting = false;       ///< exit_group or a fatal signal: every thread leaves
+  i32 exit_status = 0;   ///< wait status
+  bool exiting = false;  ///< exit_group or a fatal signal: every thread leaves
   i32 exit_signal = abi::kSIGCHLD;
   i32 stop_signal = 0;        ///< the stop that wait has not yet reported, else 0
   bool continued = false;     ///< likewise for SIGCONT
   bool has_executed = false;  ///< execve since fork (setpgid answers EACCES)
   bool child_subreaper = false;
   i32 parent_death_signal = 0;
-  WaitQueue child_events;     ///< the parent waits here: a child changed state
-  WaitQueue exit_events;      ///< pidfd
-  WaitQueue exec_done;        ///< a vfork parent waits here on its child
+  WaitQueue child_events;             ///< the parent waits here: a child changed state
+  WaitQueue exit_events;              ///< pidfd
+  WaitQueue exec_done;                ///< a vfork parent waits here on its child
   bool shares_parent_memory = false;  ///< a vfork child that has neither executed nor ended
 
   PendingSignals pending;
-  WaitQueue signal_events;    ///< signalfd, sigtimedwait
+  WaitQueue signal_events;  ///< signalfd, sigtimedwait
   std::array<abi::Rlimit64, abi::kRLIM_NLIMITS> limits;
   u64 limit(i32 resource) const { return limits[usize(resource)].rlim_cur; }
 
-  std::string name() const;        ///< of the leader (comm)
+  std::string name() const;              ///< of the leader (comm)
   RefPtr<Credentials> last_credentials;  ///< of the last thread, once it has ended
   std::array<char, 16> last_comm{};
-  u64 start_time_ns = 0;           ///< boot clock
+  u64 start_time_ns = 0;                             ///< boot clock
   u64 cpu_user_ns = 0, cpu_system_ns = 0;            ///< of threads that have ended
   u64 children_user_ns = 0, children_system_ns = 0;  ///< of children that were waited for
-  ResourceUse use, children_use;   ///< when it has ended; of children that were waited for
+  ResourceUse use, children_use;  ///< when it has ended; of children that were waited for
   i32 host_process = 0;
   bool dumpable = true;
   i32 oom_score_adjustment = 0;
   u64 timer_slack_ns = 50000;
   u32 personality = 0;
-  RefPtr<PosixTimers> timers;      ///< time/timers.cc, made at first use
-  RefPtr<RefCounted> launch;       ///< the launcher's session this process is the first of
-  host::Fd trace_fd = host::kNoFd; ///< lxss --trace: inherited by fork
+  RefPtr<PosixTimers> timers;       ///< time/timers.cc, made at first use
+  RefPtr<RefCounted> launch;        ///< the launcher's session this process is the first of
+  host::Fd trace_fd = host::kNoFd;  ///< lxss --trace: inherited by fork
 
   bool is_zombie() const { return state == ProcessState::kZombie; }
   /// Any live thread; null for zombies.
@@ -117,7 +117,7 @@ class Session final : public RefCounted {
   explicit Session(Pid session_id);
   ~Session() override;
   Pid id;
-  RefPtr<Tty> terminal;  ///< the controlling terminal
+  RefPtr<Tty> terminal;    ///< the controlling terminal
   Pid hung_up_foreground;  ///< foreground group of the terminal it lost by a hang-up
 };
 
@@ -139,9 +139,9 @@ class Task final : public RefCounted, public pico::Thread, public ListNode<Threa
   // Signals of this thread.
   PendingSignals pending;
   abi::SigSet blocked{};
-  abi::SigSet saved_mask{};       ///< what to restore once the handler's frame is built
+  abi::SigSet saved_mask{};  ///< what to restore once the handler's frame is built
   bool restore_saved_mask = false;
-  i32 forced_signal = 0;          ///< a synchronous fault, delivered before all others
+  i32 forced_signal = 0;  ///< a synchronous fault, delivered before all others
   abi::StackT alternate_stack{0, abi::kSS_DISABLE, 0, 0};
   /// restart_syscall: how to resume a sleep that a stop interrupted.
   struct Restart {
@@ -159,19 +159,19 @@ class Task final : public RefCounted, public pico::Thread, public ListNode<Threa
 
   // Blocking (sync/wait_queue.cc).
   TaskWaitEntry wait_entry;
-  Task* next_to_wake = nullptr;   ///< the list that KernelLock::unlock() wakes
+  Task* next_to_wake = nullptr;  ///< the list that KernelLock::unlock() wakes
   std::atomic<bool> wake_pending = false;
-  bool sleeping = false;          ///< in sleep() or sleep_on_host()
-  bool waits_in_host = false;     ///< there, and only an interruption reaches it
+  bool sleeping = false;       ///< in sleep() or sleep_on_host()
+  bool waits_in_host = false;  ///< there, and only an interruption reaches it
   bool woken = false;
   Task* tasks_to_wake = nullptr;  ///< of the holder
 
-  bool exiting = false;           ///< this thread is to leave at the next safe point
+  bool exiting = false;  ///< this thread is to leave at the next safe point
   bool stopped = false;
   u64 start_time_ns = 0;
   i32 nice = 0;
-  i32 scheduling_policy = 0;      ///< SCHED_OTHER, BATCH or IDLE
-  UserAddr set_child_tid;         ///< where a new thread writes its id (CLONE_CHILD_SETTID)
+  i32 scheduling_policy = 0;  ///< SCHED_OTHER, BATCH or IDLE
+  UserAddr set_child_tid;     ///< where a new thread writes its id (CLONE_CHILD_SETTID)
 
   u64 limit(i32 resource) const { return process->limit(resource); }
   bool has_capability(u32 capability) const { return credentials->has_capability(capability); }

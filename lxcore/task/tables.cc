@@ -1,6 +1,6 @@
 // Looking tasks up, and the small objects around them.
-#include "fs/procfs/procfs.h"
 #include <algorithm>
+#include "fs/procfs/procfs.h"
 
 #include "lxcore/kernel.h"
 #include "lxcore/task/lifecycle.h"

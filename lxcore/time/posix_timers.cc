@@ -68,7 +68,8 @@ PosixTimers& timers_of(Process& process) {
 
 void CpuLimitTimer::expired(u64) {
   const u64 hard = process_.limits[abi::kRLIMIT_CPU].rlim_max;
-  const bool over = hard != abi::kRLIM_INFINITY && clocks::process_cpu_ns(process_) / clocks::kSecond >= hard;
+  const bool over =
+      hard != abi::kRLIM_INFINITY && clocks::process_cpu_ns(process_) / clocks::kSecond >= hard;
   signals::send(process_, signals::kernel_info(over ? abi::kSIGKILL : abi::kSIGXCPU));
 }
 

@@ -1,8 +1,8 @@
 // The file system of files without a name in the tree: pipes, sockets, eventfds and the like.
 // It is mounted nowhere.
-#include "host/clock.h"
 #include "abi/linux/magic.h"
 #include "base/text.h"
+#include "host/clock.h"
 #include "lxcore/kernel.h"
 #include "lxcore/vfs/clock.h"
 #include "lxcore/vfs/vfs.h"

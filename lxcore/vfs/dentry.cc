@@ -63,7 +63,8 @@ Result<RefPtr<Dentry>> DentryCache::lookup(Dentry& directory, std::string_view n
   Inode& inode = *directory.inode();
   const bool stable = inode.filesystem().dentries_are_stable();
   RefPtr<Dentry> cached = find(directory, name);
-  if (cached && (stable || (cached->inode() && cached->inode()->still_named(inode, name)))) return cached;
+  if (cached && (stable || (cached->inode() && cached->inode()->still_named(inode, name))))
+    return cached;
   if (directory.unlinked()) return Errno::kENOENT;
 
   auto found = inode.lookup(name);

@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "base/list.h"
 #include "abi/linux/mount.h"
+#include "base/list.h"
 #include "lxcore/vfs/inode.h"
 
 namespace lxss {
@@ -42,7 +42,7 @@ class Dentry final : public RefCounted,
   RefPtr<Inode> inode_;
   bool unlinked_ = false;
   bool hashed_ = false;
-  bool used_ = false;         ///< since the cache last looked for something to forget
+  bool used_ = false;  ///< since the cache last looked for something to forget
   u32 hash_ = 0;
   Dentry* next_dead_ = nullptr;
   List<Dentry, DentrySiblingTag> children_;  ///< those in the cache

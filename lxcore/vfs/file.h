@@ -37,7 +37,7 @@ class PollRegistration {
 
 /// What the host maps for a mmap of a File.
 struct MapSource {
-  host::Fd fd = host::kNoFd;  ///< borrowed from the File; kNoFd maps anonymous memory
+  host::Fd fd = host::kNoFd;    ///< borrowed from the File; kNoFd maps anonymous memory
   bool shared_writable = true;  ///< false: a shared mapping that can write is EPERM (seals)
 };
 
@@ -83,24 +83,18 @@ class File : public RefCounted {
   virtual Result<u64> seek(i64 offset, i32 whence);
   /// Lists from position `offset`, 0 being the beginning. The file system emits "." and "..",
   /// first. What is listed elsewhere meanwhile is listed once or not at all; nothing else twice.
-  virtual Result<> read_directory(Task&, u64 /*offset*/, DirectorySink&) {
-    return Errno::kENOTDIR;
-  }
+  virtual Result<> read_directory(Task&, u64 /*offset*/, DirectorySink&) { return Errno::kENOTDIR; }
   /// What is ready now. With `registration`, also where to wait for changes.
   virtual PollEvents poll(PollRegistration*);
   /// For files whose readiness only the host knows: its descriptor, to be waited for there.
   virtual host::Fd host_poll_fd() const { return host::kNoFd; }
   virtual Result<u64> ioctl(Task&, u32 /*request*/, u64 /*argument*/) { return Errno::kENOTTY; }
   /// fcntl commands of its own kind: F_SETPIPE_SZ, F_GETPIPE_SZ, F_ADD_SEALS, F_GET_SEALS.
-  virtual Result<u64> control(Task&, i32 /*command*/, u64 /*argument*/) {
-    return Errno::kEINVAL;
-  }
+  virtual Result<u64> control(Task&, i32 /*command*/, u64 /*argument*/) { return Errno::kEINVAL; }
   virtual Result<MapSource> map() { return Errno::kENODEV; }
   virtual Result<> sync(bool /*data_only*/) { return Errno::kEINVAL; }
   virtual Result<> truncate(u64 /*size*/) { return Errno::kEINVAL; }
-  virtual Result<> allocate(i32 /*mode*/, u64 /*offset*/, u64 /*length*/) {
-    return Errno::kENODEV;
-  }
+  virtual Result<> allocate(i32 /*mode*/, u64 /*offset*/, u64 /*length*/) { return Errno::kENODEV; }
   /// Each time a descriptor for it is closed; not only the last. Called by FdTable.
   virtual void descriptor_closed(Process&) {}
   /// Text lines for /proc/PID/fdinfo besides pos, flags and mnt_id.

@@ -120,13 +120,13 @@ class Inode : public RefCounted {
   }
 
   // Kernel objects that belong to the inode, made at first use by their subsystems.
-  FileLocks* locks = nullptr;        ///< vfs/locks.cc; freed with the inode
-  RefPtr<RefCounted> fifo;           ///< ipc/pipe.cc: its Pipe while the FIFO is open
+  FileLocks* locks = nullptr;          ///< vfs/locks.cc; freed with the inode
+  RefPtr<RefCounted> fifo;             ///< ipc/pipe.cc: its Pipe while the FIFO is open
   RefCounted* bound_socket = nullptr;  ///< net/unix.cc; the socket clears it when it goes
-  RefCounted* watches = nullptr;     ///< ipc/inotify.cc; likewise
-  SleepLock write_lock;              ///< held by the VFS across each write to a regular file
-  u32 writers = 0;                   ///< open for writing: exec answers ETXTBSY
-  u32 executors = 0;                 ///< mapped as a program: open for writing answers ETXTBSY
+  RefCounted* watches = nullptr;       ///< ipc/inotify.cc; likewise
+  SleepLock write_lock;                ///< held by the VFS across each write to a regular file
+  u32 writers = 0;                     ///< open for writing: exec answers ETXTBSY
+  u32 executors = 0;                   ///< mapped as a program: open for writing answers ETXTBSY
 
  protected:
   void set_mode(u32 mode) { mode_ = mode; }

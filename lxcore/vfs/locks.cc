@@ -36,7 +36,7 @@ bool cut(std::vector<FileLock>& held, const FileLock& lock) {
     }
     found = true;
     FileLock rest = each;
-    const bool left = each.begin < lock.begin, right = each.last > lock.last;
+    const bool left = each.begin<lock.begin, right = each.last> lock.last;
     rest.begin = lock.last + 1;
     if (left) {
       each.last = lock.begin - 1;
@@ -120,8 +120,8 @@ Result<> acquire(Task& task, Inode& inode, const FileLock& lock, bool wait) {
     if (!wait) return Errno::kEAGAIN;
     if (lock.kind == Kind::kRecord && would_deadlock(locks, lock)) return Errno::kEDEADLK;
     locks.wanted.push_back(lock);
-    auto waited = wait_until(task, locks.changed,
-                             [&] { return find_conflict(locks.held, lock) == nullptr; });
+    auto waited =
+        wait_until(task, locks.changed, [&] { return find_conflict(locks.held, lock) == nullptr; });
     stop_wanting(locks.wanted, lock);
     TRY(std::move(waited));
   }

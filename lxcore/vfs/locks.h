@@ -17,8 +17,8 @@ struct FileLock {
   enum class Kind : u8 { kFlock, kRecord, kOpenFile };
   Kind kind = Kind::kFlock;
   bool exclusive = false;
-  const void* owner = nullptr;  ///< FdTable or File
-  Pid pid{-1};                  ///< of a record lock; as F_GETLK reports it
+  const void* owner = nullptr;         ///< FdTable or File
+  Pid pid{-1};                         ///< of a record lock; as F_GETLK reports it
   u64 begin = 0, last = ~u64{0} >> 1;  ///< both inclusive; `last` is the largest for "to the end"
 
   bool overlaps(const FileLock& other) const { return begin <= other.last && other.begin <= last; }

@@ -20,7 +20,8 @@ namespace vfs {
 
 using enum abi::InotifyFlag;
 
-inline void notify_inode(Inode& inode, abi::InotifyFlags event, u32 cookie = 0, std::string_view name = {}) {
+inline void notify_inode(Inode& inode, abi::InotifyFlags event, u32 cookie = 0,
+                         std::string_view name = {}) {
   if (inode.watches) [[unlikely]] {
     static_cast<InodeWatches*>(inode.watches)->event(event, cookie, name);
   }

@@ -13,8 +13,8 @@ namespace {
 using abi::OpenFlag;
 using abi::OpenFlags;
 
-constexpr OpenFlags kPathFlags = OpenFlag::kO_PATH | OpenFlag::kO_DIRECTORY |
-                                 OpenFlag::kO_NOFOLLOW | OpenFlag::kO_CLOEXEC;
+constexpr OpenFlags kPathFlags =
+    OpenFlag::kO_PATH | OpenFlag::kO_DIRECTORY | OpenFlag::kO_NOFOLLOW | OpenFlag::kO_CLOEXEC;
 
 /// What O_PATH opens: a place, nothing to be read.
 class PathFile final : public File {};
@@ -95,8 +95,8 @@ Result<RefPtr<File>> finish(Task& task, const Path& path, OpenFlags flags, bool 
   return file;
 }
 
-Result<RefPtr<File>> open_existing(Task& task, Fd directory, std::string_view path,
-                                   OpenFlags flags, abi::ResolveFlags restrictions) {
+Result<RefPtr<File>> open_existing(Task& task, Fd directory, std::string_view path, OpenFlags flags,
+                                   abi::ResolveFlags restrictions) {
   PathWalker walker(task, restrictions);
   TRY(walker.begin(directory, path));
   TRY(walker.walk(!flags.has(OpenFlag::kO_NOFOLLOW)));
@@ -151,12 +151,11 @@ Result<RefPtr<File>> open_or_create(Task& task, Fd directory, std::string_view p
 
 Result<RefPtr<File>> open_temporary(Task& task, Fd directory, std::string_view path,
                                     OpenFlags flags, u32 mode, abi::ResolveFlags restrictions) {
-  const Path parent = TRY(resolve(task, directory, path, Walk::kFollow | Walk::kDirectory,
-                                  restrictions));
+  const Path parent =
+      TRY(resolve(task, directory, path, Walk::kFollow | Walk::kDirectory, restrictions));
   TRY(may_create(task, parent));
   const u32 kind = abi::kS_IFREG | (mode & abi::kS_IALLUGO);
-  RefPtr<Inode> inode =
-      TRY(parent.inode().create_unnamed(new_inode(task, parent.inode(), kind)));
+  RefPtr<Inode> inode = TRY(parent.inode().create_unnamed(new_inode(task, parent.inode(), kind)));
   TextBuilder name;
   name << '#' << inode->number();
   const Path unnamed{parent.mount, DentryCache::unnamed(*parent.dentry, name.view(), inode)};

@@ -15,7 +15,8 @@ Result<> check_access(const Credentials& credentials, const Inode& inode, Access
   } else {
     granted = mode;
   }
-  if ((wanted & ~granted & 7) == 0) [[likely]] return {};
+  if ((wanted & ~granted & 7) == 0) [[likely]]
+    return {};
 
   const u32 execute = static_cast<u32>(Access::kExecute);
   const u32 write = static_cast<u32>(Access::kWrite);

@@ -11,9 +11,9 @@ LXSS_FLAGS(Access)
 using AccessMask = Flags<Access>;
 
 enum class Walk : u32 {
-  kFollow = 1,        ///< a symbolic link at the end is followed
-  kEmptyPath = 2,     ///< "" names the directory descriptor itself
-  kDirectory = 4,     ///< ENOTDIR for anything else
+  kFollow = 1,     ///< a symbolic link at the end is followed
+  kEmptyPath = 2,  ///< "" names the directory descriptor itself
+  kDirectory = 4,  ///< ENOTDIR for anything else
 };
 LXSS_FLAGS(Walk)
 using WalkFlags = Flags<Walk>;
@@ -28,7 +28,7 @@ Result<Path> resolve(Task& task, Fd directory, std::string_view path, WalkFlags 
 /// The directory in which the last component of a path is to be found or made.
 struct Parent {
   Path directory;
-  std::string name;         ///< may be "." or ".."
+  std::string name;  ///< may be "." or ".."
   bool trailing_slash = false;
 };
 Result<Parent> resolve_parent(Task& task, Fd directory, std::string_view path);

@@ -45,10 +45,18 @@ MachineInfo read_auxiliary_vector(const u64* stack) {
   MachineInfo machine;
   for (++at; at[0] != AT_NULL; at += 2) {
     switch (at[0]) {
-      case AT_SYSINFO_EHDR: machine.vdso = at[1]; break;
-      case AT_HWCAP: machine.hwcap = at[1]; break;
-      case AT_HWCAP2: machine.hwcap2 = at[1]; break;
-      case 51 /* AT_MINSIGSTKSZ */: machine.minimum_signal_stack = at[1]; break;
+      case AT_SYSINFO_EHDR:
+        machine.vdso = at[1];
+        break;
+      case AT_HWCAP:
+        machine.hwcap = at[1];
+        break;
+      case AT_HWCAP2:
+        machine.hwcap2 = at[1];
+        break;
+      case 51 /* AT_MINSIGSTKSZ */:
+        machine.minimum_signal_stack = at[1];
+        break;
     }
   }
   return machine;
@@ -56,10 +64,12 @@ MachineInfo read_auxiliary_vector(const u64* stack) {
 
 void map_arena() {
   i64 fd = call(SYS_memfd_create, "lxss-arena", MFD_CLOEXEC);
-  if (fd < 0 || call(SYS_ftruncate, fd, kArenaSize) < 0) fail("The host refuses a memory object for the kernel's arena.");
+  if (fd < 0 || call(SYS_ftruncate, fd, kArenaSize) < 0)
+    fail("The host refuses a memory object for the kernel's arena.");
   i64 at = call(SYS_mmap, kArenaBegin, kArenaSize, PROT_READ | PROT_WRITE,
                 MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, 0);
-  if (at != static_cast<i64>(kArenaBegin)) fail("The host has no room for the kernel's arena of 64 GiB of addresses.");
+  if (at != static_cast<i64>(kArenaBegin))
+    fail("The host has no room for the kernel's arena of 64 GiB of addresses.");
   call(SYS_close, fd);
 }
 

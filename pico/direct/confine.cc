@@ -92,13 +92,16 @@ Confinement confine(std::span<const host::Fd> directories) {
   drop_capabilities();
   u32 bits = enter_landlock(directories);
   if (!(bits & control::kLandlockFiles)) {
-    return {0, "This host's kernel has no Landlock; Linux 5.13 or newer with it enabled is needed."};
+    return {0,
+            "This host's kernel has no Landlock; Linux 5.13 or newer with it enabled is needed."};
   }
   direct::Filter filter(reinterpret_cast<u64>(direct::lxss_text_begin),
                         reinterpret_cast<u64>(direct::lxss_text_end));
   const sock_fprog program{static_cast<unsigned short>(filter.code().size()), filter.code().data()};
   if (call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0) {
-    return {0, "This host's kernel refuses a seccomp filter; a kernel with CONFIG_SECCOMP_FILTER is needed."};
+    return {0,
+            "This host's kernel refuses a seccomp filter; a kernel with CONFIG_SECCOMP_FILTER is "
+            "needed."};
   }
   return {bits | control::kSeccomp, nullptr};
 }

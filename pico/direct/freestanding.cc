@@ -73,7 +73,8 @@ namespace std {
 [[noreturn]] void __throw_bad_function_call() { LXSS_PANIC("bad_function_call"); }
 [[noreturn]] void __throw_bad_optional_access() { LXSS_PANIC("bad_optional_access"); }
 [[noreturn]] void __throw_bad_variant_access(const char* what) { LXSS_PANIC(what); }
-[[noreturn]] void __glibcxx_assert_fail(const char* file, int line, const char*, const char* what) noexcept {
+[[noreturn]] void __glibcxx_assert_fail(const char* file, int line, const char*,
+                                        const char* what) noexcept {
   lxss::panic(file, line, what);
 }
 

@@ -25,7 +25,9 @@ class PanicText {
     } while (number);
     return *this << &digits[at];
   }
-  ~PanicText() { call(SYS_writev, pico::direct::boot_info().log_fd, Vector{text_, size_}.self(), 1); }
+  ~PanicText() {
+    call(SYS_writev, pico::direct::boot_info().log_fd, Vector{text_, size_}.self(), 1);
+  }
 
  private:
   struct Vector {

@@ -38,8 +38,8 @@ Thread*& occupant(StackSlots& slots, u32 slot) {
 Result<u32> allocate_slot(StackSlots& slots) {
   for (u32 slot = 0; slot < kMaxThreads; ++slot) {
     u32 expected = 0;
-    if (!__atomic_compare_exchange_n(&busy_word(slots, slot), &expected, 1, false,
-                                     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+    if (!__atomic_compare_exchange_n(&busy_word(slots, slot), &expected, 1, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_RELAXED)) {
       continue;
     }
     if (auto mapped = map_stack_slot(slots, slot); !mapped) {

@@ -58,7 +58,9 @@ void become(Thread& thread) { fake::Backend::current() = &thread; }
 Context context() { LXSS_PANIC("a unit test has no trap"); }
 abi::SigContext& Context::registers() { LXSS_PANIC("a unit test has no registers"); }
 std::span<std::byte> Context::fp_state() { LXSS_PANIC("a unit test has no registers"); }
-void Context::load_fp_state(std::span<const std::byte>) { LXSS_PANIC("a unit test has no registers"); }
+void Context::load_fp_state(std::span<const std::byte>) {
+  LXSS_PANIC("a unit test has no registers");
+}
 void Context::reset(u64, u64) { LXSS_PANIC("a unit test has no registers"); }
 Result<> spawn(Thread&, const SpawnOptions&) { return Errno::kEAGAIN; }
 Result<bool> fork(Thread&, StackSlots&) { return Errno::kEAGAIN; }

@@ -14,16 +14,17 @@ class Tmpfs : public VfsTest {
     return must_open("/f", OpenFlag::kO_CREAT | OpenFlag::kO_RDWR | OpenFlag::kO_TRUNC);
   }
   i64 write_at(Fd fd, std::string_view data, i64 offset) {
-    return to_register(sys::pwrite64(
-        task(), fd, {UserAddr{reinterpret_cast<u64>(data.data())}}, data.size(), offset));
+    return to_register(sys::pwrite64(task(), fd, {UserAddr{reinterpret_cast<u64>(data.data())}},
+                                     data.size(), offset));
   }
   i64 seek(Fd fd, i64 offset, i32 whence) {
     return to_register(sys::lseek(task(), fd, offset, whence));
   }
   void mount(const char* options) {
     mkdir("/m");
-    ASSERT_EQ(to_register(sys::mount(task(), text("none"), text("/m"), text("tmpfs"), {},
-                                     text(options))), 0);
+    ASSERT_EQ(
+        to_register(sys::mount(task(), text("none"), text("/m"), text("tmpfs"), {}, text(options))),
+        0);
   }
 };
 
@@ -53,10 +54,11 @@ TEST_F(Tmpfs, HolesAndExtents) {
   EXPECT_EQ(seek(fd, 0, abi::kSEEK_DATA), 8 * 4096);
   EXPECT_EQ(seek(fd, 8 * 4096, abi::kSEEK_HOLE), 9 * 4096);
   EXPECT_EQ(seek(fd, 10 * 4096, abi::kSEEK_DATA), error(Errno::kENXIO));
-  EXPECT_EQ(to_register(sys::fallocate(task(), fd,
-                                       FallocateFlag::kFALLOC_FL_PUNCH_HOLE |
-                                           FallocateFlag::kFALLOC_FL_KEEP_SIZE,
-                                       8 * 4096, 4096)), 0);
+  EXPECT_EQ(
+      to_register(sys::fallocate(
+          task(), fd, FallocateFlag::kFALLOC_FL_PUNCH_HOLE | FallocateFlag::kFALLOC_FL_KEEP_SIZE,
+          8 * 4096, 4096)),
+      0);
   EXPECT_EQ(seek(fd, 0, abi::kSEEK_DATA), error(Errno::kENXIO));
   EXPECT_EQ(to_register(sys::fallocate(task(), fd, {}, 0, 2 << 20)), 0);
   abi::Stat status;
@@ -100,7 +102,8 @@ TEST_F(Tmpfs, LimitOfInodes) {
 TEST_F(Tmpfs, MountOptions) {
   mkdir("/m");
   EXPECT_EQ(to_register(sys::mount(task(), text("none"), text("/m"), text("tmpfs"), {},
-                                   text("nonsense=1"))), error(Errno::kEINVAL));
+                                   text("nonsense=1"))),
+            error(Errno::kEINVAL));
   EXPECT_EQ(to_register(sys::mount(task(), text("none"), text("/m"), text("nofs"), {}, {})),
             error(Errno::kENODEV));
   mount("mode=0750,uid=12,gid=34,size=1m");
@@ -151,16 +154,16 @@ TEST_F(Tmpfs, Copies) {
   create("/from", 0644, "0123456789");
   Fd from = must_open("/from", {}), to = new_file();
   i64 offset = 2;
-  EXPECT_EQ(to_register(sys::sendfile(task(), to, from,
-                                      {UserAddr{reinterpret_cast<u64>(&offset)}}, 5)), 5);
+  EXPECT_EQ(
+      to_register(sys::sendfile(task(), to, from, {UserAddr{reinterpret_cast<u64>(&offset)}}, 5)),
+      5);
   EXPECT_EQ(offset, 7);
   EXPECT_EQ(to_register(sys::sendfile(task(), to, from, {}, 100)), 10);
   EXPECT_EQ(content("/f"), "234560123456789");
   EXPECT_EQ(seek(from, 0, abi::kSEEK_SET), 0);
   EXPECT_EQ(to_register(sys::copy_file_range(task(), from, {}, to, {}, 3, 0)), 3);
   EXPECT_EQ(content("/f"), "234560123456789012");
-  EXPECT_EQ(to_register(sys::copy_file_range(task(), to, {}, to, {}, 3, 1)),
-            error(Errno::kEINVAL));
+  EXPECT_EQ(to_register(sys::copy_file_range(task(), to, {}, to, {}, 3, 1)), error(Errno::kEINVAL));
 }
 
 TEST_F(Tmpfs, Seals) {
@@ -171,8 +174,7 @@ TEST_F(Tmpfs, Seals) {
   auto seal = [&](abi::SealFlags seals) {
     return to_register(sys::fcntl(task(), fd, abi::kF_ADD_SEALS, seals.raw()));
   };
-  EXPECT_EQ(vfs::path_text(task(), task().files->get(fd).value()->path()),
-            "/memfd:name (deleted)");
+  EXPECT_EQ(vfs::path_text(task(), task().files->get(fd).value()->path()), "/memfd:name (deleted)");
   EXPECT_EQ(write(fd, "content"), 7);
   EXPECT_EQ(seal(SealFlag::kF_SEAL_GROW), 0);
   EXPECT_EQ(write(fd, "x"), error(Errno::kEPERM));

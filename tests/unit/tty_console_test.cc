@@ -192,8 +192,8 @@ TEST_F(HostTest, AFilesPositionIsSharedWithTheHost) {
 }
 
 TEST_F(HostTest, TheNullDeviceIsTheEnd) {
-  RefPtr<File> file =
-      MUST(tty::make_host_stream(host::UniqueFd(host::Fd{open("/dev/null", O_RDWR)}), Credentials()));
+  RefPtr<File> file = MUST(
+      tty::make_host_stream(host::UniqueFd(host::Fd{open("/dev/null", O_RDWR)}), Credentials()));
   EXPECT_EQ(read(*file), "");
   EXPECT_EQ(MUST(write(*file, "x")), 1u);
   EXPECT_EQ(file->inode().rdev(), abi::make_dev(1, 3));

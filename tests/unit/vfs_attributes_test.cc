@@ -142,8 +142,8 @@ TEST_F(AttributesTest, ExtendedAttributes) {
   symlink("f", "/l");
   auto set = [&](const char* path, const char* name, std::string_view value,
                  abi::XattrFlags flags = {}) {
-    return to_register(sys::setxattr(task(), text(path), text(name), in(value.data()),
-                                     value.size(), flags));
+    return to_register(
+        sys::setxattr(task(), text(path), text(name), in(value.data()), value.size(), flags));
   };
   char buffer[64] = {};
   EXPECT_EQ(set("/f", "user.a", "value"), 0);

@@ -130,7 +130,8 @@ TEST_F(DentryCacheTest, DeepTreesDieWithoutRecursion) {
   close(directory);
   for (int i = 0; i < kDepth; ++i) {
     ASSERT_EQ(to_register(sys::unlinkat(task(), Fd{abi::kAT_FDCWD}, text("../d"),
-                                        abi::AtFlag::kAT_REMOVEDIR)), 0);
+                                        abi::AtFlag::kAT_REMOVEDIR)),
+              0);
     if (i + 1 < kDepth) {
       i64 up = to_register(sys::open(task(), text(".."), {}, 0));
       // The removed ones are kept by the descriptor of the deepest.

@@ -26,9 +26,7 @@ class VfsTest : public ::testing::Test {
     instance_.run_as(*task_);
   }
 
-  static UserString text(const char* string) {
-    return {UserAddr{reinterpret_cast<u64>(string)}};
-  }
+  static UserString text(const char* string) { return {UserAddr{reinterpret_cast<u64>(string)}}; }
   template <typename T>
   static UserOut<T> out(T* to) {
     return {UserAddr{reinterpret_cast<u64>(to)}};
@@ -125,8 +123,8 @@ class VfsTest : public ::testing::Test {
     Fd fd = must_open(path, abi::OpenFlag::kO_DIRECTORY);
     char buffer[256];  // small, so that listing goes on where it stopped
     for (;;) {
-      auto got = sys::getdents64(*task_, fd, {UserAddr{reinterpret_cast<u64>(buffer)}},
-                                 sizeof buffer);
+      auto got =
+          sys::getdents64(*task_, fd, {UserAddr{reinterpret_cast<u64>(buffer)}}, sizeof buffer);
       EXPECT_TRUE(got.ok());
       if (!got.ok() || got.value() == 0) break;
       for (usize at = 0; at < got.value();) {

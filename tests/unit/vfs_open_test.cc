@@ -58,8 +58,7 @@ TEST_F(Open, SymbolicLinks) {
   symlink("f", "/link");
   symlink("new", "/dangling");
   EXPECT_EQ(open("/link", OpenFlag::kO_NOFOLLOW), error(Errno::kELOOP));
-  EXPECT_EQ(open("/link", OpenFlag::kO_NOFOLLOW | OpenFlag::kO_DIRECTORY),
-            error(Errno::kENOTDIR));
+  EXPECT_EQ(open("/link", OpenFlag::kO_NOFOLLOW | OpenFlag::kO_DIRECTORY), error(Errno::kENOTDIR));
   EXPECT_EQ(open("/link", OpenFlag::kO_CREAT | OpenFlag::kO_EXCL), error(Errno::kEEXIST));
   EXPECT_EQ(open("/dangling", OpenFlag::kO_CREAT | OpenFlag::kO_EXCL), error(Errno::kEEXIST));
   EXPECT_GE(open("/dangling", OpenFlag::kO_CREAT), 0);
@@ -130,7 +129,8 @@ TEST_F(Open, Temporary) {
   EXPECT_EQ(status.st_nlink, 0u);
   EXPECT_EQ(list("/"), (std::vector<std::string>{".", ".."}));
   EXPECT_EQ(to_register(sys::linkat(task(), fd, text(""), Fd{abi::kAT_FDCWD}, text("/named"),
-                                    abi::AtFlag::kAT_EMPTY_PATH)), 0);
+                                    abi::AtFlag::kAT_EMPTY_PATH)),
+            0);
   EXPECT_EQ(content("/named"), "text");
 }
 

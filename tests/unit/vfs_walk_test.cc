@@ -155,13 +155,14 @@ TEST_F(Walk, MountsAreCrossedBothWays) {
 TEST_F(Walk, BindMounts) {
   mkdir("/other");
   using abi::MountFlag;
-  EXPECT_EQ(to_register(sys::mount(task(), text("/a"), text("/other"), {}, MountFlag::kMS_BIND, {})),
-            0);
+  EXPECT_EQ(
+      to_register(sys::mount(task(), text("/a"), text("/other"), {}, MountFlag::kMS_BIND, {})), 0);
   EXPECT_EQ(path_of("/other/b/file"), "/other/b/file");
   EXPECT_EQ(path_of("/other/.."), "/");
-  EXPECT_EQ(to_register(sys::mount(task(), {}, text("/other"), {},
-                                   MountFlag::kMS_REMOUNT | MountFlag::kMS_BIND |
-                                       MountFlag::kMS_RDONLY, {})), 0);
+  EXPECT_EQ(to_register(sys::mount(
+                task(), {}, text("/other"), {},
+                MountFlag::kMS_REMOUNT | MountFlag::kMS_BIND | MountFlag::kMS_RDONLY, {})),
+            0);
   EXPECT_EQ(open("/other/b/file", OpenFlag::kO_WRONLY), error(Errno::kEROFS));
   EXPECT_EQ(open("/a/b/file", OpenFlag::kO_WRONLY) >= 0, true);
   EXPECT_EQ(to_register(sys::umount2(task(), text("/other"), {})), 0);
