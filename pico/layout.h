@@ -14,29 +14,45 @@ inline constexpr u64 kUserEnd = 0x7fff'ffff'f000;
 inline constexpr u64 kWindowBegin = 0x6c00'0000'0000;
 inline constexpr u64 kWindowEnd = 0x7000'0000'0000;
 
+/// What nearly every process touches lies within one gibibyte, so that a new process needs few page
+/// tables: the scratch piece of slot 0, the image, the first stacks, the arena's first pages.
+inline constexpr u64 kCentre = 0x6d00'0000'0000;
+
+/// Private memory for exec's copies: a piece of kScratchSize for each stack slot, downwards.
+inline constexpr u32 kMaxThreads = 4096;
+inline constexpr u64 kScratchSize = u64{128} << 20;
+inline constexpr u64 kScratchEnd = kCentre + kScratchSize;
+static_assert(kScratchEnd - kMaxThreads * kScratchSize > kWindowBegin);
+
+inline constexpr u64 kImageBegin = kScratchEnd;
+inline constexpr u64 kImageRoom = u64{16} << 20;
+
 /// Kernel stacks of one address space: kMaxThreads slots of kStackSize. The lowest
 /// page of a slot is a guard, the last kStackHeaderSize bytes hold its StackHeader.
-inline constexpr u64 kStackArea = 0x6c00'0000'0000;
+inline constexpr u64 kStackArea = kImageBegin + kImageRoom;
 inline constexpr u64 kStackSize = 128 * 1024;
 inline constexpr u64 kStackHeaderSize = 64;
-inline constexpr u32 kMaxThreads = 4096;
-
-/// Private memory for exec's copies: a piece of kScratchSize for each stack slot.
-inline constexpr u64 kScratchArea = 0x6c80'0000'0000;
-inline constexpr u64 kScratchSize = u64{128} << 20;
-static_assert(kScratchArea + kMaxThreads * kScratchSize <= 0x6d00'0000'0000);
+inline constexpr u64 kStackAreaEnd = kStackArea + kMaxThreads * kStackSize;
 
 /// The arena: shared by all pico processes of an instance.
-inline constexpr u64 kArenaBegin = 0x6d00'0000'0000;
+inline constexpr u64 kArenaBegin = kCentre + (u64{672} << 20);
 inline constexpr u64 kArenaSize = u64{64} << 30;
+static_assert(kStackAreaEnd <= kArenaBegin && kArenaBegin + kArenaSize <= kWindowEnd);
 
-inline constexpr u64 kImageBegin = 0x6f00'0000'0000;
+/// Of the host, on x86-64.
+inline constexpr u64 kHugePageSize = u64{2} << 20;
 
 /// True if [address, address + size) is all guest space (it need not be mapped).
 constexpr bool is_user_range(u64 address, u64 size) {
   u64 end = address + size;
   if (end < address || end > kUserEnd) return false;
   return end <= kWindowBegin || address >= kWindowEnd;
+}
+
+/// True if a range of user addresses has the whole window in it.
+constexpr bool covers_window(u64 address, u64 size) {
+  u64 end = address + size;
+  return end >= address && end <= kUserEnd && address <= kWindowBegin && end >= kWindowEnd;
 }
 
 }  // namespace lxss::pico

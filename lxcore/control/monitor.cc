@@ -30,7 +30,7 @@ constexpr usize kFixedEntries = 2;
 
 /// Deaths on the host are looked after together: nothing in the guest waits for that, and waking
 /// up for each would disturb those that work.
-constexpr u64 kReapIntervalNs = 4'000'000;
+constexpr u64 kReapIntervalNs = 20'000'000;
 /// What gives a reader of a terminal the end of file: ^D.
 constexpr std::byte kEndOfFile{4};
 

@@ -138,6 +138,25 @@ void AddressSpace::forget(u64 begin, u64 end) {
   }
 }
 
+Result<u64> AddressSpace::hole_below_window(u64 size) const {
+  u64 top = pico::kWindowBegin;
+  auto at = areas.lower_bound(top);
+  for (;;) {
+    const u64 bottom = at == areas.begin() ? pico::kUserBegin : std::prev(at)->second.end;
+    if (top > bottom && top - bottom >= size) return top - size;
+    if (at == areas.begin()) return Errno::kENOMEM;
+    --at;
+    top = at->first;
+  }
+}
+
+Result<u64> AddressSpace::reserve_around_window(u64 begin, u64 size, abi::MapFlags flags) {
+  const u64 below = pico::kWindowBegin - begin, above = begin + size - pico::kWindowEnd;
+  if (below != 0) TRY(map(begin, below, {}, flags, nullptr, 0));
+  if (above != 0) TRY(map(pico::kWindowEnd, above, {}, flags, nullptr, 0));
+  return begin;
+}
+
 Result<u64> AddressSpace::map(u64 hint, u64 length, abi::ProtFlags protection, abi::MapFlags flags,
                               RefPtr<File> file, u64 offset, const char* name) {
   if (length == 0) return Errno::kEINVAL;
@@ -147,6 +166,9 @@ Result<u64> AddressSpace::map(u64 hint, u64 length, abi::ProtFlags protection, a
   if (fixed) {
     if (hint % kPageSize) return Errno::kEINVAL;
     if (hint < pico::kUserBegin) return Errno::kEPERM;
+    const bool reserves = !file && protection == abi::ProtFlags{} &&
+                          (flags.raw() & abi::kMAP_TYPE) == raw(MapFlag::kMAP_PRIVATE);
+    if (reserves && pico::covers_window(hint, size)) return reserve_around_window(hint, size, flags);
     if (!pico::is_user_range(hint, size)) return Errno::kENOMEM;
   } else if (hint < pico::kUserBegin || !pico::is_user_range(hint, size)) {
     hint = 0;
@@ -164,9 +186,10 @@ Result<u64> AddressSpace::map(u64 hint, u64 length, abi::ProtFlags protection, a
   }
   u64 at = TRY(host::map(hint, size, protection.raw(), host_flags, fd, file ? offset : 0));
   if (!pico::is_user_range(at, size)) {
-    // The space outside the kernel window is used up and the host went into it.
+    // The host looks from the top down: the space above the kernel window is used up.
     MUST(host::unmap(at, size));
-    return Errno::kENOMEM;
+    at = TRY(host::map(TRY(hole_below_window(size)), size, protection.raw(),
+                       host_flags | raw(MapFlag::kMAP_FIXED_NOREPLACE), fd, file ? offset : 0));
   }
   if (fixed) forget(at, at + size);
   Area area;
@@ -245,8 +268,13 @@ Result<u64> AddressSpace::remap(u64 old_begin, u64 old_length, u64 new_length,
   if (total_size() + grown > Task::current().limit(abi::kRLIMIT_AS)) return Errno::kENOMEM;
   u64 at = TRY(host::remap(old_begin, old_size, new_size, flags.raw(), new_begin));
   if (!pico::is_user_range(at, new_size)) {
-    // Cannot be undone in place, and cannot happen while there is room outside the window.
-    LXSS_PANIC("the host moved guest memory into the kernel window");
+    // As in map(). Without room below the window it goes back to where it was.
+    constexpr u32 kMayMoveFixed = 3;  // MREMAP_MAYMOVE | MREMAP_FIXED
+    auto hole = hole_below_window(new_size);
+    const u64 goal = hole ? *hole : old_begin;
+    MUST(host::remap(at, new_size, hole ? new_size : old_size, kMayMoveFixed, goal));
+    if (!hole) return Errno::kENOMEM;
+    at = goal;
   }
   area.offset += old_begin - area.begin;
   if (!flags.has(MremapFlag::kMREMAP_DONTUNMAP) && old_size != 0) {

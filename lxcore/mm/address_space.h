@@ -90,6 +90,11 @@ class AddressSpace final : public RefCounted {
   class Change;
   using Iterator = std::map<u64, Area>::iterator;
 
+  /// The highest free range of this size that lies below the kernel window; ENOMEM.
+  Result<u64> hole_below_window(u64 size) const;
+  /// A reservation without access that covers the whole window is kept outside of it: sanitizers
+  /// make one of all that programs do not use.
+  Result<u64> reserve_around_window(u64 begin, u64 size, abi::MapFlags flags);
   void insert(Area area);
   /// Removes what is known of [begin, end); areas that reach beyond are cut.
   void forget(u64 begin, u64 end);

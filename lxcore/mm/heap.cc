@@ -19,8 +19,14 @@ namespace {
 
 constexpr u32 kMaxOrder = 14;  // 64 MiB
 constexpr u32 kReleaseOrder = 4;
+/// Page number 0 means none in the free lists.
+constexpr u64 kFirstPage = u64{1} << kMaxOrder;
 constexpr u64 kLimitPages = (u64{4} << 30) / kPageSize;
 constexpr u64 kReservePages = (u64{64} << 20) / kPageSize;
+
+/// The first pages of the heap, and the arena's own first ones, are huge pages of the host: every
+/// new process maps them with one fault each. They are not given back piece by piece.
+constexpr u64 kHugePages = (u64{4} << 20) / kPageSize;
 
 constexpr u32 kSlabOrder = 2;
 constexpr usize kSlabSize = kPageSize << kSlabOrder;
@@ -105,7 +111,7 @@ struct Heap {
   void free_pages(u32 page) {
     u32 order = pages[page].order;
     used -= u64{1} << order;
-    if (order >= kReleaseOrder) {
+    if (order >= kReleaseOrder && page >= kFirstPage + kHugePages) {
       (void)host::advise_memory(address(page), kPageSize << order, 9 /* MADV_REMOVE */);
     }
     while (order < kMaxOrder) {
@@ -209,6 +215,21 @@ void release(void* object) {
 
 }  // namespace
 
+namespace {
+
+/// Asks the host to back a range with huge pages, whatever its policy is for memory objects. Where
+/// it cannot, small pages do.
+void make_huge(u64 begin, u64 size) {
+  constexpr i32 kCollapse = 25;  // MADV_COLLAPSE
+  for (u64 at = begin; at < begin + size; at += pico::kHugePageSize) {
+    // Only what has a page already is collapsed.
+    *reinterpret_cast<volatile std::byte*>(at) = *reinterpret_cast<volatile std::byte*>(at);
+  }
+  (void)host::advise_memory(begin, size, kCollapse);
+}
+
+}  // namespace
+
 void initialise(u64 begin, u64 size) {
   LXSS_ASSERT(begin == kHeapAt);
   Heap& h = *new (reinterpret_cast<void*>(begin)) Heap;
@@ -217,8 +238,9 @@ void initialise(u64 begin, u64 size) {
   u64 end = begin + size;
   h.base = align_up(reinterpret_cast<u64>(h.pages) + size / kPageSize * sizeof(PageInfo), kLargest);
   h.page_count = (end - h.base) / kPageSize;
-  // Page number 0 means none in the free lists.
-  h.frontier = u64{1} << kMaxOrder;
+  h.frontier = kFirstPage;
+  make_huge(pico::kArenaBegin, pico::kHugePageSize);
+  make_huge(h.address(kFirstPage), kHugePages * kPageSize);
 }
 
 Statistics statistics() {

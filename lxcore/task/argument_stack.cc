@@ -26,7 +26,7 @@ ArgumentStack::~ArgumentStack() {
 Result<> ArgumentStack::create(u64 limit) {
   constexpr u64 kSmallest = 32 * kPageSize;
   size_ = page_floor(std::clamp(limit, kSmallest + kMaxString, kMaxStack));
-  u64 place = pico::kScratchArea + pico::current().stack_slot * pico::kScratchSize;
+  u64 place = pico::kScratchEnd - (pico::current().stack_slot + 1) * pico::kScratchSize;
   auto mapped = host::map(place, size_, kReadWrite, kStackFlags | raw(abi::MapFlag::kMAP_FIXED),
                           host::kNoFd, 0);
   if (!mapped) {

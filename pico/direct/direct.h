@@ -32,6 +32,7 @@ inline StackHeader& stack_header() {
 /// Bounds of the image's code, from the linker.
 extern "C" const char lxss_text_begin[];
 extern "C" const char lxss_text_end[];
+extern "C" const char lxss_image_end[];
 inline bool in_kernel_text(u64 address) {
   return address >= reinterpret_cast<u64>(lxss_text_begin) &&
          address < reinterpret_cast<u64>(lxss_text_end);

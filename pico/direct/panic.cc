@@ -49,7 +49,7 @@ class PanicText {
 void print_backtrace(u64 frame_pointer) {
   for (int depth = 0; depth < 40; ++depth) {
     u64 begin = pico::kStackArea;
-    if (frame_pointer < begin || frame_pointer >= pico::kArenaBegin || frame_pointer % 8) return;
+    if (frame_pointer < begin || frame_pointer >= pico::kStackAreaEnd || frame_pointer % 8) return;
     const u64* frame = reinterpret_cast<const u64*>(frame_pointer);
     PanicText() << "  called from 0x" << frame[1] << "\n";
     if (frame[0] <= frame_pointer) return;

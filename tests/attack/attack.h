@@ -31,13 +31,13 @@
 namespace attack {
 
 inline constexpr uintptr_t kWindowBegin = 0x6c0000000000, kWindowEnd = 0x700000000000;
-inline constexpr uintptr_t kImage = 0x6f0000000000;
+inline constexpr uintptr_t kImage = 0x6d0008000000;
 inline constexpr size_t kPage = 4096;
 inline constexpr int kReached = 42;
 
 /// Addresses of the kernel window that any layout is likely to use or to leave free.
 inline const std::vector<uintptr_t> kWindowAddresses = {
-    kWindowBegin, kWindowBegin + 8, kWindowBegin + kPage, 0x6d0000000000,    0x6e0000000000,
+    kWindowBegin, kWindowBegin + 8, kWindowBegin + kPage, 0x6d0009000000,    0x6d002a000000,
     kImage,       kImage + 0x1000,  kImage + 0x10000 + 5, kImage + 0x100000, kWindowEnd - 8};
 
 struct Canaries {

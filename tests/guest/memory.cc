@@ -223,6 +223,43 @@ TEST(large_reservation) {
   OK(munmap(reservation, kSize));
 }
 
+/// Takes what is free, in pieces of `size` bytes; how many there were.
+int fill_address_space(size_t size) {
+  constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  int count = 0;
+  while (mmap(nullptr, size, PROT_NONE, kFlags, -1, 0) != MAP_FAILED) ++count;
+  CHECK_EQ(errno, ENOMEM);
+  return count;
+}
+
+TEST(the_whole_address_space_can_be_used) {
+  CHECK_EXIT(in_child([] { CHECK(fill_address_space(size_t{1} << 44) >= 6); }), 0);
+}
+
+TEST(mremap_without_room) {
+  CHECK_EXIT(in_child([] {
+               char* page = map(2 * kPage);
+               page[0] = 'a';
+               for (int bits = 45; bits >= 30; --bits) fill_address_space(size_t{1} << bits);
+               CHECK_ERRNO(mremap(page, kPage, size_t{2} << 30, MREMAP_MAYMOVE), ENOMEM);
+               CHECK_EQ(page[0], 'a');
+               page[kPage - 1] = 'b';
+             }),
+             0);
+}
+
+TEST(reservation_of_all_that_is_unused) {
+  CHECK_EXIT(in_child([] {
+               char* begin = reinterpret_cast<char*>(0x680000000000);
+               CHECK(map(size_t{12} << 40, PROT_NONE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0,
+                         begin) == begin);
+               CHECK(!can_read(begin));
+               CHECK(!can_read(begin + (size_t{12} << 40) - 1));
+             }),
+             0);
+}
+
 TEST(munmap_partial_and_errors) {
   char* pages = map(5 * kPage);
   OK(munmap(pages + kPage, kPage));

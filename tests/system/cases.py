@@ -49,11 +49,12 @@ def check_contains(text, *parts):
 
 # --- programs without a terminal -----------------------------------------------------------------
 
-@case()
+@case(needs=("ps", "mount"))
 def overview(lxss):
     """The first things that one looks at."""
-    output = lxss.output("bash", "-lc", "uname -a; id; cat /etc/os-release; ls -la /; ps aux; cat /proc/mounts")
-    check_contains(output, "Linux", "x86_64", "uid=", "PRETTY_NAME=", "etc", "usr", "PID", " / ", " /proc proc ")
+    output = lxss.output("bash", "-lc", "uname -a; id; cat /etc/os-release; ls -la /; ps aux; mount")
+    check_contains(output, "Linux", "x86_64", "uid=", "PRETTY_NAME=", "etc", "usr", "PID", " on / type ",
+                   "proc on /proc type proc ")
 
 
 @case()
@@ -309,6 +310,18 @@ def gcc_compiles_threads(lxss):
     script = "set -e; d=$(mktemp -d); cd $d; cat > t.c; gcc -O2 -pthread t.c -o t; ./t; rm -r $d"
     output = lxss.bash(script, input=PTHREADS)
     check_equal(output, "800000\n")
+
+
+@case(timeout=300, needs=("gcc",))
+def sanitizers(lxss):
+    """They reserve most of the address space for themselves."""
+    script = """set -e; d=$(mktemp -d); cd $d; cat > t.c; export ASAN_OPTIONS=detect_leaks=0
+        for s in thread address undefined; do gcc -g -O1 -pthread -fsanitize=$s t.c -o t; ./t; done
+        sed -i 's/pthread_mutex_[a-z]*(&mutex);//g' t.c; gcc -g -O1 -pthread -fsanitize=thread t.c -o t; ./t 2>&1 | grep -m1 WARNING
+        echo 'int main(int n, char **v) { char a[4]; v = 0; return a[n + 3]; }' > u.c
+        gcc -g -fsanitize=address u.c -o u; ./u 2>&1 | grep -o stack-buffer-overflow | head -n 1; rm -r $d"""
+    output = lxss.bash(script, input=PTHREADS)
+    check_contains(output, "800000\n" * 3 + "WARNING: ThreadSanitizer: data race", "stack-buffer-overflow")
 
 
 @case(timeout=300, needs=("gcc", "make"))
