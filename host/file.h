@@ -24,6 +24,9 @@ enum class OpenMode : u8 {
 
 /// Does not wait for the other end of a FIFO: for writing, ENXIO without a reader.
 Result<UniqueFd> open_at(Fd directory, std::string_view name, OpenMode mode);
+/// For set_mode() and set_times(): a confined process can change attributes in no other way.
+/// EOPNOTSUPP for a symbolic link or a socket, EACCES for what may be neither read nor written.
+Result<UniqueFd> open_for_attributes(Fd directory, std::string_view name);
 /// Creates a regular file, empty; an existing one fails with EEXIST.
 Result<UniqueFd> create_at(Fd directory, std::string_view name, u32 host_mode);
 /// A file without a name in the file system of `directory`; ENOTSUP where the host has none.
@@ -54,10 +57,6 @@ Result<> set_mode(Fd fd, u32 host_mode);
 Result<> set_owner(Fd fd, u32 uid, u32 gid);
 /// tv_nsec may be abi::kUTIME_NOW or kUTIME_OMIT.
 Result<> set_times(Fd fd, const abi::Timespec& access, const abi::Timespec& modification);
-Result<> set_times_at(Fd directory, std::string_view name, const abi::Timespec& access,
-                      const abi::Timespec& modification);
-/// Also where the file itself may not be opened; EOPNOTSUPP for a symbolic link.
-Result<> set_mode_at(Fd directory, std::string_view name, u32 host_mode);
 
 /// A piece of memory for scattered input and output. Guest addresses are allowed:
 /// the host answers EFAULT for those that are not accessible.

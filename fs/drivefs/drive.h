@@ -90,6 +90,7 @@ class DriveInode final : public HostInode {
   Result<Place> place();
   /// The host's status, by an open file or by name.
   Result<abi::Stat> status();
+  Result<host::UniqueFd> open_for_attributes();
   Result<> change_permissions(u32 permissions);
   void note_name(DriveInode& directory, std::string_view name, u64 links);
   /// What the host has under the guest's name. ENOENT.

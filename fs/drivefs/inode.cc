@@ -97,6 +97,12 @@ Result<Attributes> DriveInode::attributes() {
   return result;
 }
 
+Result<host::UniqueFd> DriveInode::open_for_attributes() {
+  Place place = TRY(this->place());
+  return tree().with_room(
+      [&] { return host::open_for_attributes(place.directory.fd(), place.name); });
+}
+
 Result<> DriveInode::change_permissions(u32 permissions) {
   abi::Stat status = TRY(this->status());
   // Not shown, so not set either; and what the guest does not see stays as it is.
@@ -106,8 +112,7 @@ Result<> DriveInode::change_permissions(u32 permissions) {
   if (!files_.empty()) {
     TRY(host::set_mode(files_.front().host_descriptor(), host_mode));
   } else if (has_name()) {
-    Place place = TRY(this->place());
-    TRY(host::set_mode_at(place.directory.fd(), place.name, host_mode));
+    TRY(host::set_mode(TRY(open_for_attributes()).get(), host_mode));
   } else {
     HostHandle handle = TRY(hold());
     TRY(host::set_mode(handle.fd(), host_mode));
@@ -142,8 +147,9 @@ Result<> DriveInode::set_attributes(const AttributeChange& change) {
       HostHandle handle = TRY(hold());
       return host::set_times(handle.fd(), accessed, modified);
     }
-    Place place = TRY(this->place());
-    return host::set_times_at(place.directory.fd(), place.name, accessed, modified);
+    // As from a kernel without that call: cp and tar accept it from no other answer.
+    if (is_symlink()) return Errno::kENOSYS;
+    return host::set_times(TRY(open_for_attributes()).get(), accessed, modified);
   }
   return {};
 }

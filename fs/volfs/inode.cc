@@ -95,9 +95,8 @@ Result<> VolInode::set_attributes(const AttributeChange& change) {
     const abi::Timespec accessed = change.accessed.value_or(omit);
     const abi::Timespec modified = change.modified.value_or(omit);
     touch();
-    if (is_open()) return host::set_times(descriptor(), accessed, modified);
-    HostHandle directory = TRY(names().front().directory->hold());
-    return host::set_times_at(directory.fd(), names().front().name, accessed, modified);
+    HostHandle handle = TRY(hold());
+    return host::set_times(handle.fd(), accessed, modified);
   }
   return {};
 }

@@ -106,6 +106,16 @@ Result<UniqueFd> open_at(Fd directory, std::string_view name, OpenMode mode) {
   return open(directory, text, O_PATH | O_DIRECTORY, 0);
 }
 
+Result<UniqueFd> open_for_attributes(Fd directory, std::string_view name) {
+  Name host_name;
+  const char* text = TRY(host_name.of(name));
+  auto opened = open(directory, text, O_RDONLY | O_NONBLOCK, 0);
+  if (opened.is(Errno::kEACCES)) opened = open(directory, text, O_WRONLY | O_NONBLOCK, 0);
+  // A symbolic link, a socket.
+  if (opened.is(Errno::kELOOP) || opened.is(Errno::kENXIO)) return Errno::kEOPNOTSUPP;
+  return opened;
+}
+
 Result<UniqueFd> create_at(Fd directory, std::string_view name, u32 host_mode) {
   Name host_name;
   return open(directory, TRY(host_name.of(name)), O_RDWR | O_CREAT | O_EXCL, host_mode);
@@ -207,26 +217,6 @@ Result<> set_owner(Fd fd, u32 uid, u32 gid) {
 Result<> set_times(Fd fd, const abi::Timespec& access, const abi::Timespec& modification) {
   const abi::Timespec times[] = {access, modification};
   return check_void(call(SYS_utimensat, fd.value, nullptr, times, 0));
-}
-
-Result<> set_times_at(Fd directory, std::string_view name, const abi::Timespec& access,
-                      const abi::Timespec& modification) {
-  const abi::Timespec times[] = {access, modification};
-  Name host_name;
-  return check_void(
-      call(SYS_utimensat, directory.value, TRY(host_name.of(name)), times, AT_SYMLINK_NOFOLLOW));
-}
-
-Result<> set_mode_at(Fd directory, std::string_view name, u32 host_mode) {
-  Name host_name;
-  UniqueFd file = TRY(open(directory, TRY(host_name.of(name)), O_PATH, 0));
-  abi::Stat stat;
-  TRY(check(call(SYS_fstat, file.get().value, &stat)));
-  if (abi::is_symlink(stat.st_mode)) return Errno::kEOPNOTSUPP;
-  // fchmod does not take such a descriptor, and fchmodat would follow a link that has just
-  // taken the file's place.
-  DescriptorPath path(file.get());
-  return check_void(call(SYS_fchmodat, AT_FDCWD, path.text, host_mode));
 }
 
 Result<usize> read_at(Fd fd, std::span<const Buffer> buffers, u64 offset) {

@@ -46,7 +46,7 @@ inline constexpr u16 kCalls[] = {
     SYS_getcpu, SYS_sched_yield, SYS_sched_getaffinity, SYS_sched_setaffinity,
     // Files.
     SYS_ioctl, SYS_getdents64, SYS_lseek, SYS_unlinkat, SYS_renameat2, SYS_mkdirat, SYS_linkat,
-    SYS_symlinkat, SYS_readlinkat, SYS_ftruncate, SYS_utimensat, SYS_fchmod, SYS_fchmodat,
+    SYS_symlinkat, SYS_readlinkat, SYS_ftruncate, SYS_utimensat, SYS_fchmod,
     SYS_fchown, SYS_fstatfs, SYS_fallocate, SYS_fsync, SYS_fdatasync, SYS_syncfs, SYS_fadvise64,
     SYS_copy_file_range, SYS_pwritev2, SYS_flock, SYS_fsetxattr, SYS_flistxattr, SYS_fremovexattr,
     464 /* getxattrat */,
@@ -55,15 +55,18 @@ inline constexpr u16 kCalls[] = {
     SYS_getsockname, SYS_getpeername, SYS_setsockopt, SYS_getsockopt, SYS_shutdown,
     SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_pwait};
 
-/// The argument's low half under the mask must be one of the values.
+/// Half of an argument under the mask must be one of the values.
 struct ArgumentRule {
   u16 call;
-  u8 argument;
+  u8 half;  ///< low() or high() of the argument's number
   u32 mask;
   std::span<const u32> values;
 };
 
 namespace rules {
+
+constexpr u8 low(u8 argument) { return u8(2 * argument); }
+constexpr u8 high(u8 argument) { return u8(2 * argument + 1); }
 
 inline constexpr u32 kZero[] = {0};
 inline constexpr u32 kCloneFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
@@ -100,20 +103,23 @@ inline constexpr auto kControls =
 }  // namespace rules
 
 inline constexpr ArgumentRule kArgumentRules[] = {
-    {SYS_clock_gettime, 0, rules::kClockKind, rules::kClocks},
-    {SYS_arch_prctl, 0, ~0u, rules::kBases},
-    {SYS_tgkill, 2, ~0u, rules::kSignals},
-    {SYS_clone, 0, ~rules::kCloneFlags, rules::kZero},
-    {SYS_prctl, 0, ~0u, rules::kThreadSettings},
-    {SYS_waitid, 0, ~0u, rules::kChildren},
-    {SYS_ioctl, 1, ~0u, rules::kControls},
-    {SYS_socket, 0, ~0u, rules::kFamilies},
-    {SYS_socket, 1, rules::kSocketTypeBits, rules::kSocketTypes},
-    {SYS_memfd_create, 1, ~0u, rules::kMemoryObjects},
-    {SYS_sched_setaffinity, 0, ~0u, rules::kZero},
-    {SYS_getrusage, 0, ~0u, rules::kZero},
-    {SYS_flock, 1, ~0u, rules::kLocks},
-    {SYS_pwritev2, 5, ~0u, rules::kWrites},
+    {SYS_clock_gettime, rules::low(0), rules::kClockKind, rules::kClocks},
+    {SYS_arch_prctl, rules::low(0), ~0u, rules::kBases},
+    {SYS_tgkill, rules::low(2), ~0u, rules::kSignals},
+    {SYS_clone, rules::low(0), ~rules::kCloneFlags, rules::kZero},
+    {SYS_prctl, rules::low(0), ~0u, rules::kThreadSettings},
+    {SYS_waitid, rules::low(0), ~0u, rules::kChildren},
+    {SYS_ioctl, rules::low(1), ~0u, rules::kControls},
+    {SYS_socket, rules::low(0), ~0u, rules::kFamilies},
+    {SYS_socket, rules::low(1), rules::kSocketTypeBits, rules::kSocketTypes},
+    {SYS_memfd_create, rules::low(1), ~0u, rules::kMemoryObjects},
+    {SYS_sched_setaffinity, rules::low(0), ~0u, rules::kZero},
+    {SYS_getrusage, rules::low(0), ~0u, rules::kZero},
+    {SYS_flock, rules::low(1), ~0u, rules::kLocks},
+    // Attributes change through descriptors only: Landlock has no right for a path's.
+    {SYS_utimensat, rules::low(1), ~0u, rules::kZero},
+    {SYS_utimensat, rules::high(1), ~0u, rules::kZero},
+    {SYS_pwritev2, rules::low(5), ~0u, rules::kWrites},
 };
 
 /// The filter's program for kernel text at [text_begin, text_end), which has one upper half.
@@ -161,7 +167,7 @@ class Filter {
   void check(const ArgumentRule& rule) {
     const usize values = rule.values.size();
     jump(BPF_JEQ, rule.call, 0, values + 4);
-    load(offsetof(seccomp_data, args) + 8u * rule.argument);
+    load(offsetof(seccomp_data, args) + 4u * rule.half);
     add(BPF_STMT(BPF_ALU | BPF_AND | BPF_K, rule.mask));
     for (usize i = 0; i < values; ++i) jump(BPF_JEQ, rule.values[i], values - i, 0);
     finish(SECCOMP_RET_KILL_PROCESS);
