@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "host/memory.h"
+#include "lxcore/mm/address_space_change.h"
 #include "lxcore/mm/heap.h"
 #include "lxcore/task/process.h"
 
@@ -10,29 +11,6 @@ namespace lxss {
 
 using abi::MapFlag;
 using abi::MremapFlag;
-
-/// Holds the mutex; at the end drops the files of areas that went, which needs the kernel lock.
-class AddressSpace::Change {
- public:
-  explicit Change(AddressSpace& space) : space_(space) {
-    LXSS_ASSERT(!kernel_lock().held_by_current());
-    space_.mutex.lock();
-  }
-  ~Change() {
-    std::vector<RefPtr<File>> released = std::move(space_.released_);
-    space_.released_.clear();
-    space_.mutex.unlock();
-    if (!released.empty()) {
-      KernelLock::Held held;
-      released.clear();
-    }
-  }
-  Change(const Change&) = delete;
-  Change& operator=(const Change&) = delete;
-
- private:
-  AddressSpace& space_;
-};
 
 namespace {
 
@@ -113,20 +91,6 @@ void AddressSpace::split_at(u64 address) {
   areas.emplace(address, std::move(upper));
 }
 
-template <typename Update>
-void AddressSpace::update(u64 begin, u64 end, Update change) {
-  split_at(begin);
-  split_at(end);
-  auto at = areas.lower_bound(begin);
-  while (at != areas.end() && at->first < end) {
-    change(at->second);
-    auto next = std::next(at);
-    try_merge(at);
-    at = next;
-  }
-  if (at != areas.end()) try_merge(at);
-}
-
 void AddressSpace::forget(u64 begin, u64 end) {
   split_at(begin);
   split_at(end);
@@ -168,7 +132,8 @@ Result<u64> AddressSpace::map(u64 hint, u64 length, abi::ProtFlags protection, a
     if (hint < pico::kUserBegin) return Errno::kEPERM;
     const bool reserves = !file && protection == abi::ProtFlags{} &&
                           (flags.raw() & abi::kMAP_TYPE) == raw(MapFlag::kMAP_PRIVATE);
-    if (reserves && pico::covers_window(hint, size)) return reserve_around_window(hint, size, flags);
+    if (reserves && pico::covers_window(hint, size))
+      return reserve_around_window(hint, size, flags);
     if (!pico::is_user_range(hint, size)) return Errno::kENOMEM;
   } else if (hint < pico::kUserBegin || !pico::is_user_range(hint, size)) {
     hint = 0;
@@ -176,6 +141,8 @@ Result<u64> AddressSpace::map(u64 hint, u64 length, abi::ProtFlags protection, a
   Change change(*this);
   if (areas.size() >= kMaxAreas || !heap::has_room()) return Errno::kENOMEM;
   if (total_size() + size > Task::current().limit(abi::kRLIMIT_AS)) return Errno::kENOMEM;
+  const MemoryLock lock = lock_of_new(flags);
+  if (lock != MemoryLock::kNone) TRY(may_lock(size, Errno::kEAGAIN));
   host::Fd fd = host::kNoFd;
   u32 host_flags = flags.raw() & kHostFlags;
   if (file) fd = TRY(file->map())
@@ -192,6 +159,10 @@ Result<u64> AddressSpace::map(u64 hint, u64 length, abi::ProtFlags protection, a
                        host_flags | raw(MapFlag::kMAP_FIXED_NOREPLACE), fd, file ? offset : 0));
   }
   if (fixed) forget(at, at + size);
+  if (lock != MemoryLock::kNone && !lock_on_host(at, size, lock)) {
+    MUST(host::unmap(at, size));
+    return Errno::kEAGAIN;
+  }
   Area area;
   area.begin = at;
   area.end = at + size;
@@ -201,7 +172,7 @@ Result<u64> AddressSpace::map(u64 hint, u64 length, abi::ProtFlags protection, a
   area.offset = file ? offset : 0;
   area.file = std::move(file);
   area.name = name;
-  area.locked = flags.has(MapFlag::kMAP_LOCKED);
+  area.locked = lock != MemoryLock::kNone;
   insert(std::move(area));
   return at;
 }
@@ -266,6 +237,7 @@ Result<u64> AddressSpace::remap(u64 old_begin, u64 old_length, u64 new_length,
   Area area = *source;
   u64 grown = new_size > old_size ? new_size - old_size : 0;
   if (total_size() + grown > Task::current().limit(abi::kRLIMIT_AS)) return Errno::kENOMEM;
+  if (area.locked) TRY(may_lock(grown, Errno::kEAGAIN));
   u64 at = TRY(host::remap(old_begin, old_size, new_size, flags.raw(), new_begin));
   if (!pico::is_user_range(at, new_size)) {
     // As in map(). Without room below the window it goes back to where it was.
@@ -337,23 +309,6 @@ bool AddressSpace::is_mapped(u64 begin, u64 length) const {
   return true;
 }
 
-Result<> AddressSpace::set_locked(u64 begin, u64 length, bool locked) {
-  u64 first = page_floor(begin);
-  u64 size = page_ceil(begin + length) - first;
-  if (begin + length < begin) return Errno::kEINVAL;
-  if (size == 0) return {};
-  if (!pico::is_user_range(first, size)) return Errno::kENOMEM;
-  Change change(*this);
-  if (!is_mapped(first, size)) return Errno::kENOMEM;
-  if (locked) {
-    (void)host::lock_memory(first, size, 0);
-  } else {
-    (void)host::unlock_memory(first, size);
-  }
-  update(first, first + size, [locked](Area& area) { area.locked = locked; });
-  return {};
-}
-
 usize AddressSpace::force_write(u64 begin, const void* from, usize size) {
   Change change(*this);
   usize done = 0;
@@ -411,6 +366,7 @@ void AddressSpace::clear() {
   }
   areas.clear();
   total_size_ = 0;
+  future_lock_ = MemoryLock::kNone;
   for (Area& area : host_areas) insert(std::move(area));
 }
 

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,8 @@ struct Area {
 
   u64 size() const { return end - begin; }
 };
+
+enum class MemoryLock : u8 { kNone, kResident, kOnFault };
 
 class AddressSpace final : public RefCounted {
  public:
@@ -63,8 +66,11 @@ class AddressSpace final : public RefCounted {
   /// The program break; unchanged if it cannot be moved to `end`.
   u64 set_break(u64 end);
   Result<> advise(u64 begin, u64 length, i32 advice);
-  /// mlock and munlock: kept as a mark; the host locks what it allows.
-  Result<> set_locked(u64 begin, u64 length, bool locked);
+  /// mlock, mlock2 and munlock (kNone). The host's own limit counts too: ENOMEM.
+  Result<> set_locked(u64 begin, u64 length, MemoryLock lock);
+  /// mlockall and munlockall: what is mapped now, unless `current` is kept as it is, and what will
+  /// be.
+  Result<> set_all_locked(std::optional<MemoryLock> current, MemoryLock future);
   /// True if every page of the range is in some area.
   bool is_mapped(u64 begin, u64 length) const;
 
@@ -99,12 +105,17 @@ class AddressSpace final : public RefCounted {
   /// Removes what is known of [begin, end); areas that reach beyond are cut.
   void forget(u64 begin, u64 end);
   void split_at(u64 address);
+  /// man 2 mlock: EPERM, or `excess`, if that much more may not be locked.
+  Result<> may_lock(u64 more, Errno excess) const;
+  MemoryLock lock_of_new(abi::MapFlags flags) const;
+  static Result<> lock_on_host(u64 begin, u64 size, MemoryLock lock);
   template <typename Update>
   void update(u64 begin, u64 end, Update change);
   Iterator first_behind(u64 address);
   void try_merge(Iterator at);
 
   std::atomic<u64> total_size_{0};
+  MemoryLock future_lock_ = MemoryLock::kNone;
   std::vector<RefPtr<File>> released_;  ///< dropped under the kernel lock after a change
 };
 

@@ -128,7 +128,4 @@ usize put_option(std::span<std::byte> value, const T& result) {
   return put_option(value, &result, sizeof result);
 }
 
-/// The text of /proc/net/unix.
-std::string unix_table();
-
 }  // namespace lxss::net

@@ -193,23 +193,4 @@ Result<i32> UnixSocket::bytes_unsent() {
   return static_cast<i32>(endpoint_->unread);
 }
 
-std::string unix_table() {
-  TextBuilder text;
-  text << "Num       RefCount Protocol Flags    Type St Inode Path\n";
-  for (UnixEndpoint& endpoint : unix_namespace().endpoints) {
-    const bool listening = endpoint.state == UnixEndpoint::State::kListening;
-    const bool connected = endpoint.state == UnixEndpoint::State::kConnected;
-    text << "0000000000000000: ";
-    text.hex(endpoint.reference_count(), 8) << " 00000000 ";
-    text.hex(listening ? 0x10000 : 0, 8) << ' ';
-    text.hex(static_cast<u64>(endpoint.type()), 4) << ' ';
-    text.hex(connected ? (endpoint.socket ? 3 : 2) : 1, 2) << ' ';
-    const bool has_inode = endpoint.socket && endpoint.socket->has_inode();
-    text.decimal(has_inode ? endpoint.socket->inode().number() : 0, 5);
-    if (endpoint.name) text << ' ' << endpoint.name->text();
-    text << '\n';
-  }
-  return text.take();
-}
-
 }  // namespace lxss::net

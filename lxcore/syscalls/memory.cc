@@ -157,34 +157,34 @@ Result<> mincore(UnlockedTask, u64 begin, u64 length, UserAddr pages) {
 }
 
 Result<> mlock(UnlockedTask task, u64 begin, u64 length) {
-  if (task->limit(abi::kRLIMIT_MEMLOCK) == 0 && !task->has_capability(abi::kCAP_IPC_LOCK)) {
-    return Errno::kEPERM;
-  }
-  return task->memory->set_locked(begin, length, true);
+  return task->memory->set_locked(begin, length, MemoryLock::kResident);
 }
 
 Result<> mlock2(UnlockedTask task, u64 begin, u64 length, abi::Mlock2Flags flags) {
   if (!flags.within(abi::Mlock2Flag::kMLOCK_ONFAULT)) return Errno::kEINVAL;
-  return mlock(task, begin, length);
+  const bool on_fault = flags.has(abi::Mlock2Flag::kMLOCK_ONFAULT);
+  return task->memory->set_locked(begin, length,
+                                  on_fault ? MemoryLock::kOnFault : MemoryLock::kResident);
 }
 
 Result<> munlock(UnlockedTask task, u64 begin, u64 length) {
-  return task->memory->set_locked(begin, length, false);
+  return task->memory->set_locked(begin, length, MemoryLock::kNone);
 }
 
 Result<> mlockall(UnlockedTask task, abi::MlockallFlags flags) {
-  using abi::MlockallFlag;
-  if (!flags || !flags.within(MlockallFlag::kMCL_CURRENT | MlockallFlag::kMCL_FUTURE |
-                              MlockallFlag::kMCL_ONFAULT)) {
+  using enum abi::MlockallFlag;
+  if (!flags.any(kMCL_CURRENT | kMCL_FUTURE) ||
+      !flags.within(kMCL_CURRENT | kMCL_FUTURE | kMCL_ONFAULT)) {
     return Errno::kEINVAL;
   }
-  if (task->limit(abi::kRLIMIT_MEMLOCK) == 0 && !task->has_capability(abi::kCAP_IPC_LOCK)) {
-    return Errno::kEPERM;
-  }
-  return {};
+  const MemoryLock lock = flags.has(kMCL_ONFAULT) ? MemoryLock::kOnFault : MemoryLock::kResident;
+  return task->memory->set_all_locked(flags.has(kMCL_CURRENT) ? std::optional(lock) : std::nullopt,
+                                      flags.has(kMCL_FUTURE) ? lock : MemoryLock::kNone);
 }
 
-Result<> munlockall(UnlockedTask) { return {}; }
+Result<> munlockall(UnlockedTask task) {
+  return task->memory->set_all_locked(MemoryLock::kNone, MemoryLock::kNone);
+}
 
 Result<u64> membarrier(UnlockedTask, i32 command, u32 flags, i32 cpu) {
   // Without the commands for restartable sequences, which there are none of.

@@ -151,11 +151,14 @@ void unmap_leftovers(MachineInfo& machine) {
   }
 }
 
-void raise_descriptor_limit() {
-  rlimit limit{};
-  call(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  call(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, nullptr);
+/// Guests have limits of lxcore's; the host's shall not come before them.
+void raise_limits() {
+  for (int resource : {RLIMIT_NOFILE, RLIMIT_MEMLOCK}) {
+    rlimit limit{};
+    call(SYS_prlimit64, 0, resource, nullptr, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    call(SYS_prlimit64, 0, resource, &limit, nullptr);
+  }
   rlimit no_core{};
   call(SYS_prlimit64, 0, RLIMIT_CORE, &no_core, nullptr);
 }
@@ -170,7 +173,7 @@ extern "C" [[noreturn]] void lxss_boot_on_kernel_stack() {
 }  // namespace
 
 extern "C" [[noreturn]] void lxss_boot(const u64* stack) {
-  raise_descriptor_limit();
+  raise_limits();
   map_arena();
   map_window_edges();
   move_image_to_huge_page();

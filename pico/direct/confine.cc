@@ -12,11 +12,12 @@ using host::sys::call;
 
 namespace {
 
-/// Gives up every capability that files on drives and the network do not need.
+/// Gives up every capability that files on drives, the network and mlock do not need.
 void drop_capabilities() {
   constexpr u32 kKept = 1u << 0 /* CHOWN */ | 1u << 1 /* DAC_OVERRIDE */ |
                         1u << 2 /* DAC_READ_SEARCH */ | 1u << 3 /* FOWNER */ |
-                        1u << 4 /* FSETID */ | 1u << 10 /* NET_BIND_SERVICE */;
+                        1u << 4 /* FSETID */ | 1u << 10 /* NET_BIND_SERVICE */ |
+                        1u << 14 /* IPC_LOCK */;
   struct {
     u32 version = 0x20080522;
     i32 pid = 0;

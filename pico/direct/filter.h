@@ -46,8 +46,8 @@ inline constexpr u16 kCalls[] = {
     SYS_getcpu, SYS_sched_yield, SYS_sched_getaffinity, SYS_sched_setaffinity,
     // Files.
     SYS_ioctl, SYS_getdents64, SYS_lseek, SYS_unlinkat, SYS_renameat2, SYS_mkdirat, SYS_linkat,
-    SYS_symlinkat, SYS_readlinkat, SYS_ftruncate, SYS_utimensat, SYS_fchmod,
-    SYS_fchown, SYS_fstatfs, SYS_fallocate, SYS_fsync, SYS_fdatasync, SYS_syncfs, SYS_fadvise64,
+    SYS_symlinkat, SYS_readlinkat, SYS_ftruncate, SYS_utimensat, SYS_fchmod, SYS_fchown,
+    SYS_fstatfs, SYS_fallocate, SYS_fsync, SYS_fdatasync, SYS_syncfs, SYS_fadvise64,
     SYS_copy_file_range, SYS_pwritev2, SYS_flock, SYS_fsetxattr, SYS_flistxattr, SYS_fremovexattr,
     464 /* getxattrat */,
     // Sockets and readiness.

@@ -86,16 +86,15 @@ void attack_from(uintptr_t gadget) {
     const long fd = call_at(gadget, SYS_openat, AT_FDCWD, argument(secret), O_PATH);
     return fd >= 0 && call_at(gadget, SYS_fchmod, fd, 0777) == 0;
   });
-  try_call("utimensat", [=] {
-    return call_at(gadget, SYS_utimensat, AT_FDCWD, argument(secret), 0, 0) == 0;
-  });
+  try_call("utimensat",
+           [=] { return call_at(gadget, SYS_utimensat, AT_FDCWD, argument(secret), 0, 0) == 0; });
   try_call("utimensat of O_PATH", [=] {
     const long fd = call_at(gadget, SYS_openat, AT_FDCWD, argument(secret), O_PATH);
     return fd >= 0 && call_at(gadget, SYS_utimensat, fd, 0, 0, 0) == 0;
   });
   try_call("setxattr", [=] {
-    return call_at(gadget, SYS_setxattr, argument(secret), argument("user.attack"),
-                   argument("x"), 1, 0) == 0;
+    return call_at(gadget, SYS_setxattr, argument(secret), argument("user.attack"), argument("x"),
+                   1, 0) == 0;
   });
   try_call("kill", [=] { return call_at(gadget, SYS_kill, canaries.pid, SIGKILL) == 0; });
   try_call("tgkill",

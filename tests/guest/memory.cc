@@ -249,15 +249,15 @@ TEST(mremap_without_room) {
 }
 
 TEST(reservation_of_all_that_is_unused) {
-  CHECK_EXIT(in_child([] {
-               char* begin = reinterpret_cast<char*>(0x680000000000);
-               CHECK(map(size_t{12} << 40, PROT_NONE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0,
-                         begin) == begin);
-               CHECK(!can_read(begin));
-               CHECK(!can_read(begin + (size_t{12} << 40) - 1));
-             }),
-             0);
+  CHECK_EXIT(
+      in_child([] {
+        char* begin = reinterpret_cast<char*>(0x680000000000);
+        CHECK(map(size_t{12} << 40, PROT_NONE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0, begin) == begin);
+        CHECK(!can_read(begin));
+        CHECK(!can_read(begin + (size_t{12} << 40) - 1));
+      }),
+      0);
 }
 
 TEST(munmap_partial_and_errors) {
@@ -460,6 +460,62 @@ TEST(mlock_and_limits) {
   CHECK_ERRNO(mlock(pages, 2 * kPage), ENOMEM);
   CHECK_ERRNO(mlockall(0), EINVAL);
   OK(munlockall());
+}
+
+/// VmLck of /proc/self/status, in pages.
+size_t locked_pages() {
+  const std::string status = read_file("/proc/self/status");
+  return std::stoul(status.substr(status.find("VmLck:") + 6)) / 4;
+}
+
+TEST(mlockall_locks_what_is_and_what_comes) {
+  CHECK_EXIT(in_child([] {
+               char* before = map(3 * kPage);
+               OK(mprotect(before, kPage, PROT_NONE));
+               OK(mlockall(MCL_CURRENT));
+               CHECK(locked_pages() >= 3);
+               unsigned char resident[2];
+               OK(mincore(before + kPage, 2 * kPage, resident));
+               CHECK_EQ(resident[1] & 1, 1);
+               const size_t now = locked_pages();
+               map(5 * kPage);
+               CHECK_EQ(locked_pages(), now);
+               OK(mlockall(MCL_FUTURE | MCL_ONFAULT));
+               char* later = map(7 * kPage);
+               CHECK_EQ(locked_pages(), now + 7);
+               OK(mincore(later, 2 * kPage, resident));
+               CHECK_EQ(resident[0] & 1, 0);
+               CHECK_EXIT(in_child([] { CHECK_EQ(locked_pages(), 0); }), 0);
+               OK(munlockall());
+               CHECK_EQ(locked_pages(), 0);
+               map(kPage);
+               CHECK_EQ(locked_pages(), 0);
+             }),
+             0);
+}
+
+TEST(memlock_limit) {
+  CHECK_EXIT(in_child([] {
+               rlimit limit = {4 * kPage, 4 * kPage};
+               OK(setrlimit(RLIMIT_MEMLOCK, &limit));
+               OK(setuid(65534));
+               char* pages = map(8 * kPage);
+               OK(mlock(pages, 4 * kPage));
+               OK(mlock(pages, 2 * kPage));
+               CHECK_ERRNO(mlock(pages, 5 * kPage), ENOMEM);
+               CHECK_ERRNO(mlockall(MCL_CURRENT), ENOMEM);
+               CHECK_ERRNO(
+                   mmap(nullptr, kPage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0),
+                   EAGAIN);
+               OK(munlock(pages, 4 * kPage));
+               map(kPage, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED);
+               CHECK_EQ(locked_pages(), 1);
+               limit = {0, 0};
+               OK(setrlimit(RLIMIT_MEMLOCK, &limit));
+               CHECK_ERRNO(mlock(pages, kPage), EPERM);
+               CHECK_ERRNO(mlockall(MCL_FUTURE), EPERM);
+             }),
+             0);
 }
 
 TEST(maps_shows_what_is_mapped) {
