@@ -8,70 +8,78 @@ using file_access::WriteOptions;
 
 namespace {
 
-Result<usize> read_at(Task& task, Fd fd, IoBuffer buffer, i64 offset) {
+// The memory of a call, which is looked at when the descriptor is known to be good.
+struct Plain {
+  UserAddr address;
+  usize size;
+  Result<IoBuffer> buffer() const { return IoBuffer::user(address, size); }
+};
+struct Scattered {
+  UserAddr vectors;
+  usize count;
+  Result<IoBuffer> buffer() const { return IoBuffer::user_vector(vectors, count); }
+};
+
+template <typename Memory>
+Result<usize> read_to(Task& task, Fd fd, Memory memory, const u64* offset = nullptr) {
   RefPtr<File> file = TRY(task.file(fd));
-  const u64 at = static_cast<u64>(offset);
-  return file_access::read(task, *file, buffer, &at);
+  if (offset && !file->seekable()) return Errno::kESPIPE;
+  if (!file->readable()) return Errno::kEBADF;
+  IoBuffer to = TRY(memory.buffer());
+  return file_access::read(task, *file, to, offset);
 }
 
-Result<usize> write_at(Task& task, Fd fd, IoBuffer buffer, i64 offset) {
+template <typename Memory>
+Result<usize> write_from(Task& task, Fd fd, Memory memory, const u64* offset = nullptr) {
   RefPtr<File> file = TRY(task.file(fd));
-  const u64 at = static_cast<u64>(offset);
-  return file_access::write(task, *file, buffer, &at);
+  if (offset && !file->seekable()) return Errno::kESPIPE;
+  if (!file->writable()) return Errno::kEBADF;
+  IoBuffer from = TRY(memory.buffer());
+  return file_access::write(task, *file, from, offset);
+}
+
+/// An offset of the pread family; EINVAL.
+Result<u64> position(i64 offset) {
+  if (offset < 0) return Errno::kEINVAL;
+  return static_cast<u64>(offset);
 }
 
 }  // namespace
 
 Result<usize> read(Task& task, Fd fd, Bytes buffer, usize size) {
-  RefPtr<File> file = TRY(task.file(fd));
-  if (!file->readable()) return Errno::kEBADF;
-  IoBuffer to = TRY(IoBuffer::user(buffer.address, size));
-  return file_access::read(task, *file, to, nullptr);
+  return read_to(task, fd, Plain{buffer.address, size});
 }
 
 Result<usize> write(Task& task, Fd fd, ConstBytes buffer, usize size) {
-  RefPtr<File> file = TRY(task.file(fd));
-  if (!file->writable()) return Errno::kEBADF;
-  IoBuffer from = TRY(IoBuffer::user(buffer.address, size));
-  return file_access::write(task, *file, from, nullptr);
+  return write_from(task, fd, Plain{buffer.address, size});
 }
 
 Result<usize> readv(Task& task, Fd fd, IoVectors vectors, usize count) {
-  RefPtr<File> file = TRY(task.file(fd));
-  if (!file->readable()) return Errno::kEBADF;
-  IoBuffer to = TRY(IoBuffer::user_vector(vectors.address, count));
-  return file_access::read(task, *file, to, nullptr);
+  return read_to(task, fd, Scattered{vectors.address, count});
 }
 
 Result<usize> writev(Task& task, Fd fd, IoVectors vectors, usize count) {
-  RefPtr<File> file = TRY(task.file(fd));
-  if (!file->writable()) return Errno::kEBADF;
-  IoBuffer from = TRY(IoBuffer::user_vector(vectors.address, count));
-  return file_access::write(task, *file, from, nullptr);
+  return write_from(task, fd, Scattered{vectors.address, count});
 }
 
 Result<usize> pread64(Task& task, Fd fd, Bytes buffer, usize size, i64 offset) {
-  if (offset < 0) return Errno::kEINVAL;
-  TRY(task.file(fd));
-  return read_at(task, fd, TRY(IoBuffer::user(buffer.address, size)), offset);
+  const u64 at = TRY(position(offset));
+  return read_to(task, fd, Plain{buffer.address, size}, &at);
 }
 
 Result<usize> pwrite64(Task& task, Fd fd, ConstBytes buffer, usize size, i64 offset) {
-  if (offset < 0) return Errno::kEINVAL;
-  TRY(task.file(fd));
-  return write_at(task, fd, TRY(IoBuffer::user(buffer.address, size)), offset);
+  const u64 at = TRY(position(offset));
+  return write_from(task, fd, Plain{buffer.address, size}, &at);
 }
 
 Result<usize> preadv(Task& task, Fd fd, IoVectors vectors, usize count, i64 offset) {
-  if (offset < 0) return Errno::kEINVAL;
-  TRY(task.file(fd));
-  return read_at(task, fd, TRY(IoBuffer::user_vector(vectors.address, count)), offset);
+  const u64 at = TRY(position(offset));
+  return read_to(task, fd, Scattered{vectors.address, count}, &at);
 }
 
 Result<usize> pwritev(Task& task, Fd fd, IoVectors vectors, usize count, i64 offset) {
-  if (offset < 0) return Errno::kEINVAL;
-  TRY(task.file(fd));
-  return write_at(task, fd, TRY(IoBuffer::user_vector(vectors.address, count)), offset);
+  const u64 at = TRY(position(offset));
+  return write_from(task, fd, Scattered{vectors.address, count}, &at);
 }
 
 Result<usize> preadv2(Task& task, Fd fd, IoVectors vectors, usize count, i64 offset, u64,

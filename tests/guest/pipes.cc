@@ -44,6 +44,8 @@ TEST(pipe_basics) {
   CHECK_EQ(std::string(buffer), "hello");
   CHECK_ERRNO(write(pipe.read_end, "x", 1), EBADF);
   CHECK_ERRNO(read(pipe.write_end, buffer, 1), EBADF);
+  CHECK_ERRNO(pread(pipe.write_end, buffer, 1, 0), ESPIPE);
+  CHECK_ERRNO(pwrite(pipe.read_end, buffer, 1, 0), ESPIPE);
   struct stat status;
   OK(fstat(pipe.read_end, &status));
   CHECK(S_ISFIFO(status.st_mode));
