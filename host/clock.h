@@ -22,8 +22,16 @@ u64 boottime_ns();
 /// 0 if it is gone. (The host does not tell the time of other processes' single threads.)
 u64 process_cpu_ns(i32 host_process);
 u64 thread_cpu_ns(i32 host_thread);
-/// What the calling process has used (getrusage's RUSAGE_SELF).
-abi::Rusage process_usage();
+
+/// The same time, divided as the host's clock ticks found it: an estimate, as on Linux. Time in
+/// lxcore's own code counts as user time.
+struct CpuTimes {
+  u64 user_ns = 0, system_ns = 0;
+};
+CpuTimes process_cpu_times(i32 host_process);
+CpuTimes thread_cpu_times(i32 host_thread);
+/// What the calling process or thread has used: kRUSAGE_SELF or kRUSAGE_THREAD.
+abi::Rusage usage(i32 who);
 
 void random_bytes(std::span<std::byte> out);
 

@@ -86,13 +86,16 @@ const char* state_name(char letter) {
   }
 }
 
-CpuTimes cpu_times(const Subject& subject) {
+host::CpuTimes cpu_times(const Subject& subject) {
   const Process& process = *subject.process;
   if (subject.task && process.thread_count > 1) {
     if (subject.task->process != Task::current().process) return {};
-    return {host::thread_cpu_ns(subject.task->host_thread), 0};
+    return host::thread_cpu_times(subject.task->host_thread);
   }
-  return {clocks::process_cpu_ns(process), 0};
+  if (process.is_zombie()) return {process.cpu_user_ns, process.cpu_system_ns};
+  // Not yet started: the host has no clock for it.
+  if (process.host_process == 0) return {};
+  return host::process_cpu_times(process.host_process);
 }
 
 u64 MemoryImage::total_size() const {

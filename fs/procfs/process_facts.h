@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "host/clock.h"
 #include "fs/procfs/internal.h"
 
 namespace lxss::procfs {
@@ -18,12 +19,9 @@ Result<> may_inspect(const Task& reader, Process& target);
 char state_letter(const Subject& subject);
 const char* state_name(char letter);
 
-struct CpuTimes {
-  u64 user_ns = 0, system_ns = 0;
-};
-/// Of the subject: a process's with all its threads. The host tells only the sum of both kinds,
-/// which counts as user time; single threads of other processes are not told at all.
-CpuTimes cpu_times(const Subject& subject);
+/// Of the subject: a process's with all its threads. Single threads of other processes are not
+/// told by the host.
+host::CpuTimes cpu_times(const Subject& subject);
 
 /// A copy of what an address space is, to be used under the kernel lock.
 struct MemoryImage {

@@ -142,7 +142,7 @@ Result<> stat(Subject& subject, TextBuilder& out) {
   MemoryImage image = memory_image(subject);
   u64 pages = resident_bytes(image).total() / kPageSize;
   // From here on the kernel lock is held throughout.
-  CpuTimes times = cpu_times(subject);
+  host::CpuTimes times = cpu_times(subject);
   SignalFacts signals = signal_facts(subject);
   RefPtr<Tty> terminal;
   if (process.group && process.group->session) terminal = process.group->session->terminal;
@@ -317,13 +317,13 @@ Result<> limits(Subject& subject, TextBuilder& out) {
 }
 
 Result<> schedstat(Subject& subject, TextBuilder& out) {
-  CpuTimes times = cpu_times(subject);
+  host::CpuTimes times = cpu_times(subject);
   out << times.user_ns + times.system_ns << " 0 0\n";
   return {};
 }
 
 Result<> sched(Subject& subject, TextBuilder& out) {
-  CpuTimes times = cpu_times(subject);
+  host::CpuTimes times = cpu_times(subject);
   u64 run_ns = times.user_ns + times.system_ns;
   out << name_of(subject) << " (" << subject.id().value
       << ", #threads: " << std::max<usize>(subject.process->thread_count, 1) << ")\n";

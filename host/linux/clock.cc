@@ -29,11 +29,21 @@ u64 nanoseconds(const abi::Timespec& time) {
 
 u64 clock_ns(i32 clock) { return nanoseconds(MUST(clock_time(clock))); }
 
-/// CPU clock of another process or thread (abi::cpu_clock_pid's inverse).
+/// CPU clock of another process or thread (abi::cpu_clock_pid's inverse): kCPUCLOCK_SCHED is
+/// precise, the others count clock ticks.
 u64 cpu_clock_ns(i32 id, i32 kind) {
   abi::Timespec time{};
-  i32 clock = static_cast<i32>(~static_cast<u32>(id) << 3) | abi::kCPUCLOCK_SCHED | kind;
+  i32 clock = static_cast<i32>(~static_cast<u32>(id) << 3) | kind;
   return check(call(SYS_clock_gettime, clock, &time)) ? nanoseconds(time) : 0;
+}
+
+CpuTimes cpu_times(i32 id, i32 thread_bit) {
+  const u64 total = cpu_clock_ns(id, abi::kCPUCLOCK_SCHED | thread_bit);
+  const u64 ticks = cpu_clock_ns(id, abi::kCPUCLOCK_PROF | thread_bit);
+  const u64 user_ticks = cpu_clock_ns(id, abi::kCPUCLOCK_VIRT | thread_bit);
+  if (ticks == 0 || user_ticks > ticks) return {total, 0};
+  const u64 user = static_cast<u64>(static_cast<unsigned __int128>(total) * user_ticks / ticks);
+  return {user, total - user};
 }
 
 /// The value of "<name>: <number> kB" in bytes; 0 if there is none.
@@ -72,14 +82,19 @@ u64 monotonic_ns() { return clock_ns(abi::kCLOCK_MONOTONIC); }
 u64 realtime_ns() { return clock_ns(abi::kCLOCK_REALTIME); }
 u64 boottime_ns() { return clock_ns(abi::kCLOCK_BOOTTIME); }
 
-u64 process_cpu_ns(i32 host_process) { return cpu_clock_ns(host_process, 0); }
+u64 process_cpu_ns(i32 host_process) { return cpu_clock_ns(host_process, abi::kCPUCLOCK_SCHED); }
 u64 thread_cpu_ns(i32 host_thread) {
-  return cpu_clock_ns(host_thread, abi::kCPUCLOCK_PERTHREAD_MASK);
+  return cpu_clock_ns(host_thread, abi::kCPUCLOCK_SCHED | abi::kCPUCLOCK_PERTHREAD_MASK);
 }
 
-abi::Rusage process_usage() {
+CpuTimes process_cpu_times(i32 host_process) { return cpu_times(host_process, 0); }
+CpuTimes thread_cpu_times(i32 host_thread) {
+  return cpu_times(host_thread, abi::kCPUCLOCK_PERTHREAD_MASK);
+}
+
+abi::Rusage usage(i32 who) {
   abi::Rusage usage{};
-  call(SYS_getrusage, abi::kRUSAGE_SELF, &usage);
+  MUST(check(call(SYS_getrusage, who, &usage)));
   return usage;
 }
 

@@ -58,22 +58,20 @@ Result<> prlimit64(Task& task, Pid pid, u32 resource, UserIn<abi::Rlimit64> limi
 }
 
 Result<> getrusage(Task& task, i32 who, UserOut<abi::Rusage> usage) {
-  auto to_timeval = [](u64 ns) {
-    return abi::Timeval{i64(ns / 1'000'000'000), i64(ns % 1'000'000'000 / 1000)};
-  };
   Process& process = *task.process;
   abi::Rusage result{};
   switch (who) {
     case abi::kRUSAGE_SELF:
-      result.ru_utime = to_timeval(host::process_cpu_ns(process.host_process));
-      lifecycle::resource_use().report(result);
+    case abi::kRUSAGE_THREAD: {
+      const abi::Rusage use = host::usage(who);
+      result.ru_utime = use.ru_utime;
+      result.ru_stime = use.ru_stime;
+      lifecycle::resource_use(use).report(result);
       break;
-    case abi::kRUSAGE_THREAD:
-      result.ru_utime = to_timeval(host::thread_cpu_ns(task.host_thread));
-      break;
+    }
     case abi::kRUSAGE_CHILDREN:
-      result.ru_utime = to_timeval(process.children_user_ns);
-      result.ru_stime = to_timeval(process.children_system_ns);
+      result.ru_utime = clocks::to_timeval(process.children_user_ns);
+      result.ru_stime = clocks::to_timeval(process.children_system_ns);
       process.children_use.report(result);
       break;
     default:

@@ -58,8 +58,11 @@ Result<i64> time(UnlockedTask, UserOut<i64> out) {
 Result<i64> times(Task& task, UserOut<abi::Tms> out) {
   const Process& process = *task.process;
   if (out) {
-    TRY(out.write({ticks(clocks::process_cpu_ns(process)), 0, ticks(process.children_user_ns),
-                   ticks(process.children_system_ns)}));
+    const abi::Rusage use = host::usage(abi::kRUSAGE_SELF);
+    TRY(out.write({
+      ticks(TRY(clocks::to_ns(use.ru_utime))), ticks(TRY(clocks::to_ns(use.ru_stime))),
+          ticks(process.children_user_ns), ticks(process.children_system_ns)
+    }));
   }
   return ticks(host::boottime_ns());
 }

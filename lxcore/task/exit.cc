@@ -150,8 +150,7 @@ void end_of_process(Process& process, Task& last) {
 
 }  // namespace
 
-ResourceUse resource_use() {
-  const abi::Rusage usage = host::process_usage();
+ResourceUse resource_use(const abi::Rusage& usage) {
   return {usage.ru_maxrss, usage.ru_minflt, usage.ru_majflt, usage.ru_nvcsw, usage.ru_nivcsw};
 }
 
@@ -170,8 +169,8 @@ void exit_current_task() {
   const bool shares_memory = task.memory->task_count > 1;
   kernel_lock().unlock();
   leave_user_memory(task, shares_memory);
-  u64 cpu = host::thread_cpu_ns(task.host_thread);
-  const ResourceUse use = resource_use();
+  const abi::Rusage thread_use = host::usage(abi::kRUSAGE_THREAD);
+  const abi::Rusage use = host::usage(abi::kRUSAGE_SELF);
   kernel_lock().lock();
   if (--task.memory->task_count == 0) {
     // What it mapped goes before anybody sees the end of the process.
@@ -179,8 +178,9 @@ void exit_current_task() {
     task.memory->forget_all();
   }
   ipc::task_exited(task);
-  process.cpu_user_ns += cpu;
-  process.use = use;
+  process.cpu_user_ns += clocks::to_ns(thread_use.ru_utime).value();
+  process.cpu_system_ns += clocks::to_ns(thread_use.ru_stime).value();
+  process.use = resource_use(use);
   task.exiting = true;
   task.files->release(process);
   task.files = nullptr;

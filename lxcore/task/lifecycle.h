@@ -6,8 +6,8 @@
 
 namespace lxss::lifecycle {
 
-/// What the calling process has used so far.
-ResourceUse resource_use();
+/// Of the host's account of a process or thread.
+ResourceUse resource_use(const abi::Rusage& usage);
 
 /// What user space expects of the kernel when a task gives its memory up, by exit or exec: its
 /// robust mutexes are released, and others that use the memory learn of it (CLONE_CHILD_CLEARTID).

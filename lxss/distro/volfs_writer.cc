@@ -148,10 +148,18 @@ void VolfsWriter::create_hard_link(const std::string& path, const std::string& e
 }
 
 void VolfsWriter::replace_file(const std::string& path, std::string_view text, std::uint32_t mode) {
+  replace(path, text, kRegular | mode);
+}
+
+void VolfsWriter::replace_symlink(const std::string& path, std::string_view target) {
+  replace(path, target, kSymlink | 0777);
+}
+
+void VolfsWriter::replace(const std::string& path, std::string_view content, std::uint32_t mode) {
   const std::string temporary = path + ".lxss-new";
   NewFile file = create_file(temporary);
-  common::write_all(file.fd(), text, fmt::format("write '{}'", path));
-  file.finish({.record = {.mode = kRegular | mode}});
+  common::write_all(file.fd(), content, fmt::format("write '{}'", path));
+  file.finish({.record = {.mode = mode}});
   const Place place = locate(path);
   const std::string old_name = place.name + ".lxss-new";
   if (::renameat(place.parent, old_name.c_str(), place.parent, place.name.c_str()) != 0) {

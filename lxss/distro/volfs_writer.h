@@ -68,12 +68,15 @@ class VolfsWriter {
   /// Puts a whole root-owned regular file in place atomically. A symbolic link
   /// at `path` is replaced, not followed.
   void replace_file(const std::string& path, std::string_view text, std::uint32_t mode);
+  /// The same with a symbolic link.
+  void replace_symlink(const std::string& path, std::string_view target);
 
  private:
   struct Place {
     int parent;        ///< host directory, valid until the next locate()
     std::string name;  ///< one component
   };
+  void replace(const std::string& path, std::string_view content, std::uint32_t mode);
   Place locate(const std::string& path);
   void make_parents(const std::string& path);
   void remove_existing(const Place& place, const std::string& path);

@@ -24,6 +24,7 @@ WslConf WslConf::parse(std::string_view text) {
   }
   conf.generate_hosts = ini.get_bool("network", "generateHosts", true);
   conf.generate_resolv_conf = ini.get_bool("network", "generateResolvConf", true);
+  conf.use_host_time_zone = ini.get_bool("time", "useWindowsTimezone", true);
   conf.hostname = ini.get("network", "hostname");
   if (conf.hostname && !is_hostname(*conf.hostname)) {
     conf.errors.push_back(fmt::format("'{}' is no host name.", *conf.hostname));

@@ -13,6 +13,7 @@ struct WslConf {
   bool generate_hosts = true;               ///< [network] generateHosts
   bool generate_resolv_conf = true;         ///< [network] generateResolvConf
   std::optional<std::string> hostname;      ///< [network] hostname
+  bool use_host_time_zone = true;           ///< [time] useWindowsTimezone
   std::vector<std::string> errors;          ///< what was not understood; the rest is used
 
   static WslConf parse(std::string_view text);

@@ -1,5 +1,6 @@
 #include "lxss/manager/etc_files.h"
 
+#include <limits.h>
 #include <unistd.h>
 
 #include "lxss/common/failure.h"
@@ -30,7 +31,30 @@ std::string host_names() {
   return lines;
 }
 
+/// As "Europe/Berlin"; empty if the host does not say.
+std::string host_time_zone() {
+  constexpr std::string_view kDirectory = "/zoneinfo/";
+  char target[PATH_MAX];
+  const ssize_t size = ::readlink("/etc/localtime", target, sizeof target);
+  const std::string_view path(target, size > 0 ? static_cast<std::size_t>(size) : 0);
+  const std::size_t at = path.rfind(kDirectory);
+  if (at == path.npos) {
+    return std::string(common::trim(common::read_text_file("/etc/timezone").value_or("")));
+  }
+  return std::string(path.substr(at + kDirectory.size()));
+}
+
 }  // namespace
+
+void set_time_zone(distro::VolfsWriter& writer, const std::string& zone) {
+  const std::string file = "/usr/share/zoneinfo/" + zone;
+  const distro::VolfsTree& tree = writer.tree();
+  if (zone.empty() || !tree.read_file(file)) return;
+  if (tree.resolve("etc/localtime", true) != tree.resolve(file, true)) {
+    writer.replace_symlink("etc/localtime", file);
+  }
+  if (tree.read_file("etc/timezone")) write_if_changed(writer, "etc/timezone", zone + '\n');
+}
 
 std::string instance_hostname(const distro::WslConf& conf) {
   if (conf.hostname) return *conf.hostname;
@@ -55,6 +79,7 @@ void generate_etc_files(distro::VolfsWriter& writer, const distro::WslConf& conf
                      fmt::format(kNotice, "generateResolvConf") +
                          common::read_text_file("/etc/resolv.conf").value_or(""));
   }
+  if (conf.use_host_time_zone) set_time_zone(writer, host_time_zone());
 }
 
 }  // namespace lxss::manager

@@ -79,7 +79,8 @@ inline constexpr u32 kThreadSettings[] = {PR_SET_NAME, PR_SET_PDEATHSIG, PR_SET_
 inline constexpr u32 kMemoryObjects[] = {MFD_CLOEXEC};
 /// Of a clock's number: its sign, and the bits that tell a CPU clock from a descriptor's.
 inline constexpr u32 kClockKind = 0x8000'0003;
-inline constexpr u32 kClocks[] = {0, 1, 2, 3, 0x8000'0002};
+inline constexpr u32 kClocks[] = {0, 1, 2, 3, 0x8000'0000, 0x8000'0001, 0x8000'0002};
+inline constexpr u32 kOwnUsage[] = {RUSAGE_SELF, RUSAGE_THREAD};
 inline constexpr u32 kLocks[] = {LOCK_EX | LOCK_NB};
 inline constexpr u32 kWrites[] = {RWF_APPEND};
 inline constexpr u32 kFamilies[] = {AF_INET, AF_INET6};
@@ -114,7 +115,7 @@ inline constexpr ArgumentRule kArgumentRules[] = {
     {SYS_socket, rules::low(1), rules::kSocketTypeBits, rules::kSocketTypes},
     {SYS_memfd_create, rules::low(1), ~0u, rules::kMemoryObjects},
     {SYS_sched_setaffinity, rules::low(0), ~0u, rules::kZero},
-    {SYS_getrusage, rules::low(0), ~0u, rules::kZero},
+    {SYS_getrusage, rules::low(0), ~0u, rules::kOwnUsage},
     {SYS_flock, rules::low(1), ~0u, rules::kLocks},
     // Attributes change through descriptors only: Landlock has no right for a path's.
     {SYS_utimensat, rules::low(1), ~0u, rules::kZero},

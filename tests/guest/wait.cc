@@ -1,8 +1,10 @@
 // wait4, waitid and what becomes of processes that end: status, zombies, reparenting, usage.
 #include <pthread.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/times.h>
 
 #include "check.h"
 
@@ -299,6 +301,34 @@ TEST(usage_of_a_child) {
   CHECK(children.ru_utime.tv_usec + children.ru_stime.tv_usec +
             children.ru_utime.tv_sec * 1000000 >=
         20000);
+}
+
+TEST(time_in_the_kernel_is_told_apart) {
+  const pid_t child = in_child([] {
+    rusage own;
+    do {
+      char* memory = static_cast<char*>(
+          OK(mmap(nullptr, 16 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)));
+      for (int i = 0; i < 16 << 20; i += 4096) memory[i] = 1;
+      OK(munmap(memory, 16 << 20));
+      OK(getrusage(RUSAGE_SELF, &own));
+    } while (own.ru_stime.tv_sec == 0 && own.ru_stime.tv_usec < 100'000);
+    tms used;
+    times(&used);
+    CHECK(used.tms_stime > 0);
+    // utime and stime of man 5 proc, behind the name.
+    const std::string stat = read_file("/proc/self/stat");
+    unsigned long user = 0, system = 0;
+    CHECK_EQ(std::sscanf(stat.c_str() + stat.rfind(')') + 1,
+                         " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system),
+             2);
+    CHECK(system > 0);
+  });
+  rusage usage = {};
+  int status;
+  CHECK_EQ(wait4(child, &status, 0, &usage), child);
+  CHECK_EQ(status, 0);
+  CHECK(usage.ru_stime.tv_sec > 0 || usage.ru_stime.tv_usec >= 50'000);
 }
 
 TEST(any_thread_may_wait) {

@@ -451,6 +451,12 @@ TEST(HostClock, CpuTime) {
   while (host::thread_cpu_ns(gettid()) < start + 1'000'000) {
   }
   EXPECT_GE(host::process_cpu_ns(getpid()), host::thread_cpu_ns(gettid()));
+  const u64 before = host::process_cpu_ns(getpid());
+  const host::CpuTimes times = host::process_cpu_times(getpid());
+  EXPECT_GE(times.user_ns + times.system_ns, before);
+  EXPECT_GT(host::usage(abi::kRUSAGE_THREAD).ru_utime.tv_usec +
+                host::usage(abi::kRUSAGE_THREAD).ru_stime.tv_usec,
+            0);
   pid_t child = ::fork();
   if (child == 0) {
     for (;;) pause();

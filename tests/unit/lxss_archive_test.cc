@@ -10,6 +10,7 @@
 #include "lxss/distro/exporter.h"
 #include "lxss/distro/importer.h"
 #include "lxss/distro/volfs_writer.h"
+#include "lxss/manager/etc_files.h"
 #include "tests/unit/lxss_test_support.h"
 
 namespace lxss::distro {
@@ -53,6 +54,23 @@ class ArchiveTest : public testing::Test {
 
   test::TemporaryDirectory directory_;
 };
+
+TEST_F(ArchiveTest, TimeZone) {
+  import({{.path = "etc/timezone", .content = "Etc/UTC\n"},
+          {.path = "etc/localtime", .type = AE_IFLNK, .content = "/usr/share/zoneinfo/Etc/UTC"},
+          {.path = "usr/share/zoneinfo/Etc/UTC", .content = "TZif UTC"},
+          {.path = "usr/share/zoneinfo/Asia/Tokyo",
+           .content = "TZif Tokyo" }});
+  VolfsWriter writer(VolfsTree::open(root()));
+  manager::set_time_zone(writer, "Asia/Tokyo");
+  EXPECT_EQ(writer.tree().read_file("etc/localtime"), "TZif Tokyo");
+  EXPECT_EQ(writer.tree().read_file("etc/timezone"), "Asia/Tokyo\n");
+  EXPECT_EQ(record("etc/localtime")->mode, kSymlink | 0777);
+  for (const char* unknown : {"", "Europe/Berlin", "../../../etc"}) {
+    manager::set_time_zone(writer, unknown);
+    EXPECT_EQ(writer.tree().read_file("etc/timezone"), "Asia/Tokyo\n") << unknown;
+  }
+}
 
 TEST_F(ArchiveTest, KeepsMetadata) {
   import({{.path = "./", .type = AE_IFDIR, .mode = 0755},

@@ -22,10 +22,12 @@ TEST(WslConf, Defaults) {
 TEST(WslConf, ErrorsAreReportedAndTheRestIsUsed) {
   const distro::WslConf conf = distro::WslConf::parse(
       "# comment\r\n[User]\r\ndefault = me\r\nnonsense\r\n[network]\n"
-      "generateHosts=FALSE\n generateResolvConf = \"false\"\nhostname = bad/name\n");
+      "generateHosts=FALSE\n generateResolvConf = \"false\"\nhostname = "
+      "bad/name\n[time]\nuseWindowsTimezone = false\n");
   EXPECT_EQ(conf.default_user, "me");
   EXPECT_FALSE(conf.generate_hosts);
   EXPECT_FALSE(conf.generate_resolv_conf);
+  EXPECT_FALSE(conf.use_host_time_zone);
   EXPECT_FALSE(conf.hostname);
   EXPECT_EQ(conf.errors.size(), 2u);
 }
