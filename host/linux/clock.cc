@@ -94,6 +94,8 @@ CpuTimes thread_cpu_times(i32 host_thread) {
 
 abi::Rusage usage(i32 who) {
   abi::Rusage usage{};
+  // The host brings a thread's account up to date only when it is asked for its process's.
+  if (who != abi::kRUSAGE_SELF) MUST(check(call(SYS_getrusage, abi::kRUSAGE_SELF, &usage)));
   MUST(check(call(SYS_getrusage, who, &usage)));
   return usage;
 }

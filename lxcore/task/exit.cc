@@ -169,7 +169,6 @@ void exit_current_task() {
   const bool shares_memory = task.memory->task_count > 1;
   kernel_lock().unlock();
   leave_user_memory(task, shares_memory);
-  const abi::Rusage thread_use = host::usage(abi::kRUSAGE_THREAD);
   const abi::Rusage use = host::usage(abi::kRUSAGE_SELF);
   kernel_lock().lock();
   if (--task.memory->task_count == 0) {
@@ -178,8 +177,9 @@ void exit_current_task() {
     task.memory->forget_all();
   }
   ipc::task_exited(task);
-  process.cpu_user_ns += clocks::to_ns(thread_use.ru_utime).value();
-  process.cpu_system_ns += clocks::to_ns(thread_use.ru_stime).value();
+  // With all threads that have ended; the last one's counts.
+  process.cpu_user_ns = clocks::to_ns(use.ru_utime).value();
+  process.cpu_system_ns = clocks::to_ns(use.ru_stime).value();
   process.use = resource_use(use);
   task.exiting = true;
   task.files->release(process);

@@ -84,7 +84,7 @@ class Process final : public RefCounted,
   RefPtr<Credentials> last_credentials;  ///< of the last thread, once it has ended
   std::array<char, 16> last_comm{};
   u64 start_time_ns = 0;                             ///< boot clock
-  u64 cpu_user_ns = 0, cpu_system_ns = 0;            ///< of threads that have ended
+  u64 cpu_user_ns = 0, cpu_system_ns = 0;            ///< when it has ended
   u64 children_user_ns = 0, children_system_ns = 0;  ///< of children that were waited for
   ResourceUse use, children_use;  ///< when it has ended; of children that were waited for
   i32 host_process = 0;

@@ -303,6 +303,23 @@ TEST(usage_of_a_child) {
         20000);
 }
 
+TEST(short_lives_count) {
+  constexpr int kChildren = 20, kMicroseconds = 1000;
+  for (int i = 0; i < kChildren; ++i) {
+    CHECK_EXIT(in_child([] {
+                 timespec used;
+                 do OK(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used));
+                 while (used.tv_nsec < kMicroseconds * 1000);
+               }),
+               0);
+  }
+  rusage usage;
+  OK(getrusage(RUSAGE_CHILDREN, &usage));
+  CHECK(usage.ru_utime.tv_sec * 1'000'000 + usage.ru_utime.tv_usec +
+            usage.ru_stime.tv_sec * 1'000'000 + usage.ru_stime.tv_usec >=
+        kChildren * kMicroseconds);
+}
+
 TEST(time_in_the_kernel_is_told_apart) {
   const pid_t child = in_child([] {
     rusage own;
