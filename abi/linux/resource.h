@@ -70,5 +70,10 @@ inline constexpr i32 kIOPRIO_WHO_PROCESS = 1;
 inline constexpr i32 kIOPRIO_WHO_PGRP = 2;
 inline constexpr i32 kIOPRIO_WHO_USER = 3;
 inline constexpr u32 kIOPRIO_CLASS_SHIFT = 13;
+inline constexpr u32 kIOPRIO_LEVEL_MASK = 7;
+inline constexpr u32 kIOPRIO_CLASS_NONE = 0;
+inline constexpr u32 kIOPRIO_CLASS_RT = 1;
+inline constexpr u32 kIOPRIO_CLASS_BE = 2;
+inline constexpr u32 kIOPRIO_CLASS_IDLE = 3;
 
 }  // namespace lxss::abi

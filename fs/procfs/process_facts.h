@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "host/clock.h"
 #include "fs/procfs/internal.h"
+#include "host/clock.h"
 
 namespace lxss::procfs {
 

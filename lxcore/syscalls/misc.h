@@ -39,6 +39,8 @@ Result<i32> sched_get_priority_min(Task& task, i32 policy);
 Result<> sched_rr_get_interval(Task& task, Pid pid, UserOut<abi::Timespec> interval);
 Result<i32> getpriority(Task& task, i32 which, Pid who);
 Result<> setpriority(Task& task, i32 which, Pid who, i32 nice);
+Result<u32> ioprio_get(Task& task, i32 which, Pid who);
+Result<> ioprio_set(Task& task, i32 which, Pid who, u32 priority);
 Result<> getcpu(Task& task, UserOut<u32> cpu, UserOut<u32> node);
 
 // personal.cc

@@ -158,6 +158,65 @@ Result<> setpriority(Task& task, i32 which, Pid who, i32 nice) {
   });
 }
 
+namespace {
+
+/// IOPRIO_WHO_PROCESS, _PGRP and _USER are one more than the PRIO_ constants.
+i32 priority_target(i32 io_which) {
+  return io_which - abi::kIOPRIO_WHO_PROCESS + abi::kPRIO_PROCESS;
+}
+
+/// Linux: without a priority of its own a task has one by its niceness and policy.
+u32 effective_io_priority(const Task& task) {
+  if (task.io_priority >> abi::kIOPRIO_CLASS_SHIFT != abi::kIOPRIO_CLASS_NONE)
+    return task.io_priority;
+  const u32 level = u32(task.nice + 20) / 5;
+  const u32 io_class = is_real_time(task.scheduling_policy)         ? abi::kIOPRIO_CLASS_RT
+                       : task.scheduling_policy == abi::kSCHED_IDLE ? abi::kIOPRIO_CLASS_IDLE
+                                                                    : abi::kIOPRIO_CLASS_BE;
+  return io_class << abi::kIOPRIO_CLASS_SHIFT | level;
+}
+
+}  // namespace
+
+// Linux: of one task what was set, of several the best that they have.
+Result<u32> ioprio_get(Task& task, i32 which, Pid who) {
+  u32 best = ~u32{0};
+  TRY(for_each_named(task, priority_target(which), who, [&](Task& other) -> Result<> {
+    best = std::min(
+        best, which == abi::kIOPRIO_WHO_PROCESS ? other.io_priority : effective_io_priority(other));
+    return {};
+  }));
+  return best;
+}
+
+Result<> ioprio_set(Task& task, i32 which, Pid who, u32 priority) {
+  priority &= 0xffff;
+  const Credentials& mine = *task.credentials;
+  switch (priority >> abi::kIOPRIO_CLASS_SHIFT) {
+    case abi::kIOPRIO_CLASS_NONE:
+      if (priority & abi::kIOPRIO_LEVEL_MASK) return Errno::kEINVAL;
+      break;
+    case abi::kIOPRIO_CLASS_RT:
+      if (!mine.has_capability(abi::kCAP_SYS_ADMIN) && !mine.has_capability(abi::kCAP_SYS_NICE)) {
+        return Errno::kEPERM;
+      }
+      break;
+    case abi::kIOPRIO_CLASS_BE:
+    case abi::kIOPRIO_CLASS_IDLE:
+      break;
+    default:
+      return Errno::kEINVAL;
+  }
+  return for_each_named(task, priority_target(which), who, [&](Task& other) -> Result<> {
+    const u32 owner = other.credentials->uid;
+    if (owner != mine.euid && owner != mine.uid && !mine.has_capability(abi::kCAP_SYS_NICE)) {
+      return Errno::kEPERM;
+    }
+    other.io_priority = priority;
+    return {};
+  });
+}
+
 Result<> getcpu(Task&, UserOut<u32> cpu, UserOut<u32> node) {
   const host::Cpu now = host::current_cpu();
   if (cpu) TRY(cpu.write(now.cpu));

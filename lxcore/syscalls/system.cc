@@ -90,7 +90,16 @@ Result<i32> syslog(Task& task, i32 type, UserAddr, i32) {
 }
 
 // The end of an instance is the manager's business.
-Result<> reboot(Task&, u32, u32, u32, UserAddr) { return Errno::kEPERM; }
+Result<> reboot(Task& task, u32 magic, u32 magic2, u32, UserAddr) {
+  if (!task.has_capability(abi::kCAP_SYS_BOOT)) return Errno::kEPERM;
+  constexpr u32 kMagic = 0xfee1dead;
+  constexpr u32 kSecondMagics[] = {672274793, 85072278, 369367448, 537993216};
+  if (magic != kMagic || std::ranges::find(kSecondMagics, magic2) == std::end(kSecondMagics)) {
+    return Errno::kEINVAL;
+  }
+  // The instance ends when its manager says so.
+  return Errno::kEPERM;
+}
 
 Result<usize> getrandom(UnlockedTask, UserAddr buffer, usize size, abi::GrndFlags flags) {
   using abi::GrndFlag;

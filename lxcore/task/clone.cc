@@ -77,6 +77,7 @@ RefPtr<Task> copy_task(Task& parent, const CloneRequest& request, Pid tid) {
   child->credentials = parent.credentials;
   child->comm = parent.comm;
   child->nice = parent.nice;
+  child->io_priority = parent.io_priority;
   child->scheduling_policy = parent.scheduling_policy;
   child->blocked = parent.blocked;
   // A thread starts without an alternate stack; a process, vfork's child included, keeps it.

@@ -214,6 +214,35 @@ TEST(priorities) {
   CHECK_ERRNO(setpriority(PRIO_PROCESS, 0x3fffffff, 5), ESRCH);
 }
 
+TEST(io_priorities) {
+  enum { kProcess = 1, kGroup, kUser };
+  const auto get = [](int which, int who) { return syscall(SYS_ioprio_get, which, who); };
+  const auto set = [](int which, int who, int value) {
+    return syscall(SYS_ioprio_set, which, who, value);
+  };
+  constexpr int kBestEffort = 2 << 13, kIdle = 3 << 13, kRealTime = 1 << 13;
+  OK(setpgid(0, 0));
+  CHECK_EQ(get(kProcess, 0), 0);
+  CHECK_EQ(get(kGroup, 0), kBestEffort | 4);
+  OK(set(kProcess, 0, kBestEffort | 6));
+  CHECK_EQ(get(kProcess, getpid()), kBestEffort | 6);
+  CHECK_EXIT(in_child([=] {
+               CHECK_EQ(get(kProcess, 0), kBestEffort | 6);
+               OK(set(kGroup, 0, kIdle));
+               OK(setuid(65534));
+               CHECK_ERRNO(set(kProcess, 0, kRealTime), EPERM);
+               CHECK_ERRNO(set(kProcess, getppid(), kIdle), EPERM);
+             }),
+             0);
+  CHECK_EQ(get(kProcess, 0), kIdle);
+  for (int invalid : {1, 4 << 13, 7 << 13}) CHECK_ERRNO(set(kProcess, 0, invalid), EINVAL);
+  CHECK_ERRNO(get(0, 0), EINVAL);
+  CHECK_ERRNO(get(kUser + 1, 0), EINVAL);
+  CHECK_ERRNO(get(kProcess, 0x3fffffff), ESRCH);
+}
+
+TEST(reboot_wants_its_magic) { CHECK_ERRNO(syscall(SYS_reboot, 1, 2, 0, nullptr), EINVAL); }
+
 TEST(personality_is_linux) {
   const int current = OK(personality(0xffffffff));
   CHECK_EQ(current & 0xff, PER_LINUX);
