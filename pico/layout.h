@@ -34,9 +34,10 @@ inline constexpr u64 kStackSize = 128 * 1024;
 inline constexpr u64 kStackHeaderSize = 64;
 inline constexpr u64 kStackAreaEnd = kStackArea + kMaxThreads * kStackSize;
 
-/// The arena: shared by all pico processes of an instance.
+/// The arena: shared by all pico processes of an instance. Twice what the heap may have in use
+/// (lxcore/mm/heap.cc), and no larger: the host gives memory for what a hostile guest reads of it.
 inline constexpr u64 kArenaBegin = kCentre + (u64{672} << 20);
-inline constexpr u64 kArenaSize = u64{64} << 30;
+inline constexpr u64 kArenaSize = u64{8} << 30;
 static_assert(kStackAreaEnd <= kArenaBegin && kArenaBegin + kArenaSize <= kWindowEnd);
 
 /// Of the host, on x86-64.

@@ -22,6 +22,7 @@ constexpr u32 kReleaseOrder = 4;
 /// Page number 0 means none in the free lists.
 constexpr u64 kFirstPage = u64{1} << kMaxOrder;
 constexpr u64 kLimitPages = (u64{4} << 30) / kPageSize;
+static_assert(2 * kLimitPages * kPageSize <= pico::kArenaSize);
 constexpr u64 kReservePages = (u64{64} << 20) / kPageSize;
 
 /// The first pages of the heap, and the arena's own first ones, are huge pages of the host: every

@@ -69,7 +69,7 @@ void map_arena() {
   i64 at = call(SYS_mmap, kArenaBegin, kArenaSize, PROT_READ | PROT_WRITE,
                 MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, 0);
   if (at != static_cast<i64>(kArenaBegin))
-    fail("The host has no room for the kernel's arena of 64 GiB of addresses.");
+    fail("The host has no room for the kernel's arena of 8 GiB of addresses.");
   call(SYS_close, fd);
 }
 

@@ -74,7 +74,7 @@ inline constexpr u32 kCloneFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIG
                                    CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
 inline constexpr u32 kBases[] = {0x1001, 0x1002, 0x1003, 0x1004};  // ARCH_{SET,GET}_{GS,FS}
 inline constexpr u32 kSignals[] = {kInterruptSignal, SIGKILL};
-inline constexpr u32 kChildren[] = {P_ALL};
+inline constexpr u32 kChildren[] = {P_ALL, P_PID};
 inline constexpr u32 kThreadSettings[] = {PR_SET_NAME, PR_SET_PDEATHSIG, PR_SET_PTRACER};
 inline constexpr u32 kMemoryObjects[] = {MFD_CLOEXEC};
 /// Of a clock's number: its sign, and the bits that tell a CPU clock from a descriptor's.

@@ -121,6 +121,9 @@ TEST(Filter, ArgumentsAreChecked) {
   EXPECT_FALSE(passes(SYS_prctl, {PR_SET_DUMPABLE, 1}));
   EXPECT_FALSE(passes(SYS_sched_setaffinity, {1}));
   EXPECT_FALSE(passes(SYS_memfd_create, {0, 0}));
+  EXPECT_TRUE(passes(SYS_waitid, {P_ALL}));
+  EXPECT_TRUE(passes(SYS_waitid, {P_PID, 1234})) << "has_ended()";
+  EXPECT_FALSE(passes(SYS_waitid, {P_PIDFD, 3}));
   EXPECT_TRUE(passes(SYS_utimensat, {5, 0}));
   EXPECT_FALSE(passes(SYS_utimensat, {5, 0x1000})) << "a path";
   EXPECT_FALSE(passes(SYS_utimensat, {5, u64{1} << 32})) << "a path";
