@@ -38,11 +38,13 @@ u64 cpu_clock_ns(i32 id, i32 kind) {
 }
 
 CpuTimes cpu_times(i32 id, i32 thread_bit) {
+  constexpr u64 kMillisecond = 1'000'000;
   const u64 total = cpu_clock_ns(id, abi::kCPUCLOCK_SCHED | thread_bit);
-  const u64 ticks = cpu_clock_ns(id, abi::kCPUCLOCK_PROF | thread_bit);
-  const u64 user_ticks = cpu_clock_ns(id, abi::kCPUCLOCK_VIRT | thread_bit);
+  const u64 ticks = cpu_clock_ns(id, abi::kCPUCLOCK_PROF | thread_bit) / kMillisecond;
+  const u64 user_ticks = cpu_clock_ns(id, abi::kCPUCLOCK_VIRT | thread_bit) / kMillisecond;
   if (ticks == 0 || user_ticks > ticks) return {total, 0};
-  const u64 user = static_cast<u64>(static_cast<unsigned __int128>(total) * user_ticks / ticks);
+  // total * user_ticks / ticks, without an overflow.
+  const u64 user = total / ticks * user_ticks + total % ticks * user_ticks / ticks;
   return {user, total - user};
 }
 
