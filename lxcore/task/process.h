@@ -170,7 +170,7 @@ class Task final : public RefCounted, public pico::Thread, public ListNode<Threa
   bool stopped = false;
   u64 start_time_ns = 0;
   i32 nice = 0;
-  u32 io_priority = 0;  ///< man 2 ioprio_set; nothing here depends on it
+  u32 io_priority = 0;        ///< man 2 ioprio_set; nothing here depends on it
   i32 scheduling_policy = 0;  ///< SCHED_OTHER, BATCH or IDLE
   UserAddr set_child_tid;     ///< where a new thread writes its id (CLONE_CHILD_SETTID)
 
