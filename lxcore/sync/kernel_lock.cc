@@ -7,8 +7,9 @@ namespace lxss {
 
 namespace {
 
-/// About a microsecond: longer than a hold is meant to last.
-constexpr int kSpins = 100;
+/// About 20 microseconds: what it costs the host to put a thread to sleep and to wake it. Nearly
+/// all holds are shorter.
+constexpr int kSpins = 1000;
 
 void wake(Task& task) {
   if (task.waits_in_host) {
