@@ -7,7 +7,7 @@ namespace lxss {
 
 namespace {
 
-/// About 20 microseconds: what it costs the host to put a thread to sleep and to wake it. Nearly
+/// Some 30 microseconds: what it costs the host to put a thread to sleep and to wake it. Nearly
 /// all holds are shorter.
 constexpr int kSpins = 1000;
 
