@@ -12,7 +12,7 @@
 namespace lxss {
 
 /// Base of objects held by RefPtr. A new object has one reference, which
-/// adopt_ref() or make_ref() hands to its first RefPtr.
+/// adopt() or make_ref() hands to its first RefPtr.
 class RefCounted {
  public:
   void ref() const { references_.fetch_add(1, std::memory_order_relaxed); }

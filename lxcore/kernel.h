@@ -61,6 +61,7 @@ class Kernel {
   u64 boot_time_ns = 0;  ///< of the boot clock
   host::Fd log = host::Fd{control::kLogFd};
   u32 confinement = 0;
+  bool rewrites_calls = true;  ///< mm/text.h
   std::array<bool, abi::kSyscallCount> missing_calls_logged{};
 
   List<Launch> launches;  ///< control/: the launchers' sessions; each holds a reference

@@ -3,6 +3,8 @@
 //   0x0000_0001_0000 .. 0x6c00_0000_0000   guest
 //   0x6c00_0000_0000 .. 0x7000_0000_0000   kernel window: stacks, arena, image
 //   0x7000_0000_0000 .. 0x7fff_ffff_f000   guest
+//
+// Four pages of guest space are lxcore's, too: the table for direct calls.
 #pragma once
 
 #include "base/types.h"
@@ -18,10 +20,12 @@ inline constexpr u64 kWindowEnd = 0x7000'0000'0000;
 /// tables: the scratch piece of slot 0, the image, the first stacks, the arena's first pages.
 inline constexpr u64 kCentre = 0x6d00'0000'0000;
 
-/// Private memory for exec's copies: a piece of kScratchSize for each stack slot, downwards.
+/// Private memory, a piece of kScratchSize for each stack slot, downwards: its lower half is for
+/// exec's copies (lxcore/task/argument_stack.h), its upper half for mm/text.cc.
 inline constexpr u32 kMaxThreads = 4096;
 inline constexpr u64 kScratchSize = u64{128} << 20;
 inline constexpr u64 kScratchEnd = kCentre + kScratchSize;
+constexpr u64 scratch_of(u32 slot) { return kScratchEnd - (slot + 1) * kScratchSize; }
 static_assert(kScratchEnd - kMaxThreads * kScratchSize > kWindowBegin);
 
 inline constexpr u64 kImageBegin = kScratchEnd;
@@ -40,6 +44,15 @@ inline constexpr u64 kArenaBegin = kCentre + (u64{672} << 20);
 inline constexpr u64 kArenaSize = u64{8} << 30;
 static_assert(kStackAreaEnd <= kArenaBegin && kArenaBegin + kArenaSize <= kWindowEnd);
 
+/// Rewritten text enters lxcore by way of this table (pico/direct/direct_call.cc): a slot for each
+/// call site. Its address makes what is left of a system call instruction in the text an invalid
+/// one.
+inline constexpr u64 kCallTable = 0x7f06'0000;
+inline constexpr u32 kCallSlots = 2048;
+inline constexpr u64 kCallTableEnd = kCallTable + kCallSlots * sizeof(u64);
+/// Rewritten texts at a time in an instance.
+inline constexpr u32 kMaxTexts = 64;
+
 /// Of the host, on x86-64.
 inline constexpr u64 kHugePageSize = u64{2} << 20;
 
@@ -47,7 +60,8 @@ inline constexpr u64 kHugePageSize = u64{2} << 20;
 constexpr bool is_user_range(u64 address, u64 size) {
   u64 end = address + size;
   if (end < address || end > kUserEnd) return false;
-  return end <= kWindowBegin || address >= kWindowEnd;
+  return (end <= kWindowBegin || address >= kWindowEnd) &&
+         (end <= kCallTable || address >= kCallTableEnd);
 }
 
 /// True if a range of user addresses has the whole window in it.

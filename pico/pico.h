@@ -16,10 +16,11 @@
 
 namespace lxss::pico {
 
-/// Kernel stacks in use in one address space. Part of lxcore's AddressSpace.
 struct Thread;
 
-struct StackSlots {
+/// The backend's part of an address space. Part of lxcore's AddressSpace.
+struct Space {
+  // Kernel stacks in use.
   static constexpr u32 kChunk = 64;
   static constexpr u32 kChunks = kMaxThreads / kChunk;
   struct Chunk {
@@ -29,10 +30,13 @@ struct StackSlots {
   };
   Chunk* chunks[kChunks] = {};
 
-  StackSlots() = default;
-  StackSlots(const StackSlots&) = delete;
-  StackSlots& operator=(const StackSlots&) = delete;
-  ~StackSlots();
+  /// Where the beginning of each rewritten text's file would lie, by the text's number.
+  std::atomic<u64> text_base[kMaxTexts] = {};
+
+  Space() = default;
+  Space(const Space&) = delete;
+  Space& operator=(const Space&) = delete;
+  ~Space();
 };
 
 /// The backend's part of a guest thread. Part of lxcore's Task, in the arena.
@@ -40,7 +44,7 @@ struct Thread {
   i32 host_process = 0;
   i32 host_thread = 0;
   u32 stack_slot = 0;
-  StackSlots* slots = nullptr;
+  Space* space = nullptr;
   /// Who had this thread's stack before and is gone for good; set by spawn(), for the caller.
   Thread* replaced = nullptr;
   /// The futex that the thread sleeps on while blocked in lxcore.
@@ -91,12 +95,12 @@ Result<> spawn(Thread& child, const SpawnOptions& options);
 
 /// Copies the address space. Returns true in the parent, false in the child, which goes on
 /// on its copy of the kernel stack with `child` as its current(). Locks must not be held.
-Result<bool> fork(Thread& child, StackSlots& child_slots);
+Result<bool> fork(Thread& child, Space& child_space);
 
 /// For exec in a process that shares memory: the caller goes on in a fresh host process on
-/// a private copy. `slots` are the new address space's. What lies at [scratch, scratch + size)
+/// a private copy. `space` are the new address space's. What lies at [scratch, scratch + size)
 /// moves along: it goes from the shared memory.
-Result<> leave_shared_memory(StackSlots& slots, u64 scratch, u64 size);
+Result<> leave_shared_memory(Space& space, u64 scratch, u64 size);
 
 /// Enters the guest from kernel code that no trap began. `run` is called with a
 /// context() that it fills, and returns when the guest is to run.
@@ -147,6 +151,19 @@ usize copy_user(void* to, const void* from, usize size);
 /// Atomic compare-and-exchange on an aligned word of guest memory: the old value, or EFAULT.
 Result<u32> compare_exchange_user(u64 address, u32 expected, u32 desired);
 
+/// Rewritten text: code in which system calls enter lxcore without a trap (README.md).
+///
+/// True if the system call that the caller's trap was is of the kind that can be rewritten, and
+/// this machine lets lxcore do so.
+bool is_call_site(u64 behind);
+/// A number below kMaxTexts for a text; ENOSPC.
+Result<u32> take_text_number();
+/// Gives the number back. No address space has the text mapped any more.
+void forget_text(u32 text);
+/// Rewrites what system calls there are in `code`, which begins at `offset` in the text's file: as
+/// many as there is room for. How many.
+u32 rewrite_calls(u32 text, std::span<std::byte> code, u64 offset);
+
 /// What the host tells a program about the machine (auxiliary vector).
 struct MachineInfo {
   u64 vdso = 0;
@@ -166,6 +183,7 @@ enum class TrapKind : u8 { kSystemCall, kFault, kInterrupt };
 struct Trap {
   TrapKind kind;
   i64 system_call = -1;  ///< -1: not this machine's ABI
+  bool direct = false;   ///< of rewritten text
   abi::SigInfo fault{};  ///< for kFault, as a Linux program would receive it
 };
 

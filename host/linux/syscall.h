@@ -32,9 +32,14 @@ u64 reg(T value) {
   }
 }
 
+/// Goes on after an interruption, which is not masked in a direct call and not meant for this one.
 template <typename... Args>
 i64 call(i64 number, Args... args) {
-  return raw(number, reg(args)...);
+  i64 result;
+  do {
+    result = raw(number, reg(args)...);
+  } while (result == -static_cast<i64>(Errno::kEINTR));
+  return result;
 }
 
 /// The host's error numbers are Linux's on this host: the one place that says so.

@@ -197,7 +197,7 @@ void start(std::span<const std::byte> message, std::span<host::UniqueFd> descrip
   if (opened.ok()) {
     task->ref();  // of the stack slot
     KernelLock::Released released;
-    forked = pico::fork(*task, task->memory->stacks);
+    forked = pico::fork(*task, task->memory->host_space);
     if (forked.ok() && !forked.value()) {
       // The child: nothing of the monitor's stack is its own.
       lifecycle::start_child();

@@ -52,7 +52,8 @@ struct Boot {
   std::uint32_t version = kVersion;
   std::uint32_t drive_count = 0;
   char hostname[65] = {};
-  char reserved[3] = {};
+  bool rewrite_calls = true;  ///< in programs' text (lxcore/mm/text.h)
+  char reserved[2] = {};
   struct Drive {
     char letter;  ///< 'c'..'z'; mounted at /mnt/<letter>
     char reserved[3];

@@ -27,7 +27,7 @@ bool can_merge(const Area& a, const Area& b) {
   return a.end == b.begin && a.protection == b.protection && a.shared == b.shared &&
          a.file == b.file && (!a.file || a.offset + a.size() == b.offset) && a.name == b.name &&
          a.locked == b.locked && a.dont_fork == b.dont_fork && a.wipe_on_fork == b.wipe_on_fork &&
-         !a.grows_down && !b.grows_down;
+         a.text == b.text && !a.grows_down && !b.grows_down;
 }
 
 }  // namespace
@@ -36,7 +36,7 @@ AddressSpace::AddressSpace() = default;
 AddressSpace::~AddressSpace() {
   set_executable({});
   // No host thread stands on these stacks any more.
-  for (pico::StackSlots::Chunk* chunk : stacks.chunks) {
+  for (pico::Space::Chunk* chunk : host_space.chunks) {
     if (!chunk) continue;
     for (pico::Thread* occupant : chunk->occupants) {
       if (occupant) static_cast<Task*>(occupant)->unref();
@@ -65,8 +65,13 @@ void AddressSpace::try_merge(Iterator at) {
   auto before = std::prev(at);
   if (!can_merge(before->second, at->second)) return;
   before->second.end = at->second.end;
-  if (at->second.file) released_.push_back(std::move(at->second.file));
+  release(at->second);
   areas.erase(at);
+}
+
+void AddressSpace::release(Area& area) {
+  if (area.file) released_.push_back(std::move(area.file));
+  if (area.text) released_.push_back(std::move(area.text));
 }
 
 void AddressSpace::insert(Area area) {
@@ -97,7 +102,7 @@ void AddressSpace::forget(u64 begin, u64 end) {
   auto at = areas.lower_bound(begin);
   while (at != areas.end() && at->first < end) {
     total_size_ -= at->second.size();
-    if (at->second.file) released_.push_back(std::move(at->second.file));
+    release(at->second);
     at = areas.erase(at);
   }
 }
@@ -107,7 +112,9 @@ Result<u64> AddressSpace::hole_below_window(u64 size) const {
   auto at = areas.lower_bound(top);
   for (;;) {
     const u64 bottom = at == areas.begin() ? pico::kUserBegin : std::prev(at)->second.end;
-    if (top > bottom && top - bottom >= size) return top - size;
+    if (top > bottom && top - bottom >= size && pico::is_user_range(top - size, size)) {
+      return top - size;
+    }
     if (at == areas.begin()) return Errno::kENOMEM;
     --at;
     top = at->first;
@@ -119,6 +126,37 @@ Result<u64> AddressSpace::reserve_around_window(u64 begin, u64 size, abi::MapFla
   if (below != 0) TRY(map(begin, below, {}, flags, nullptr, 0));
   if (above != 0) TRY(map(pico::kWindowEnd, above, {}, flags, nullptr, 0));
   return begin;
+}
+
+RefPtr<Text> AddressSpace::text_for(File& file, u64 offset, u64 size, abi::ProtFlags protection,
+                                    abi::MapFlags flags) {
+  using enum abi::ProtFlag;
+  if (!protection.has(kPROT_EXEC) || protection.has(kPROT_WRITE) ||
+      (flags.raw() & abi::kMAP_TYPE) != raw(MapFlag::kMAP_PRIVATE)) {
+    return nullptr;
+  }
+  RefPtr<Text> text = texts::find(file, offset, size);
+  for (auto& [begin, area] : areas) {
+    if (!text || area.text != text) continue;
+    released_.push_back(std::move(text));
+    break;
+  }
+  return text;
+}
+
+Result<> AddressSpace::undo_rewriting(u64 begin, u64 end) {
+  for (auto at = first_behind(begin); at != areas.end() && at->first < end; ++at) {
+    Area& area = at->second;
+    if (!area.text) continue;
+    constexpr u32 kFlags = raw(MapFlag::kMAP_PRIVATE) | raw(MapFlag::kMAP_FIXED);
+    const host::Fd fd = TRY(area.file->map())
+    .fd;
+    TRY(host::map(area.begin, area.size(), area.protection.raw(), kFlags, fd, area.offset));
+    if (area.locked) (void)lock_on_host(area.begin, area.size(), MemoryLock::kResident);
+    if (area.dont_fork) MUST(host::advise_memory(area.begin, area.size(), abi::kMADV_DONTFORK));
+    released_.push_back(std::move(area.text));
+  }
+  return {};
 }
 
 Result<u64> AddressSpace::map(u64 hint, u64 length, abi::ProtFlags protection, abi::MapFlags flags,
@@ -151,13 +189,23 @@ Result<u64> AddressSpace::map(u64 hint, u64 length, abi::ProtFlags protection, a
     host_flags |= raw(MapFlag::kMAP_ANONYMOUS);
     offset = file ? 0 : offset;
   }
-  u64 at = TRY(host::map(hint, size, protection.raw(), host_flags, fd, file ? offset : 0));
+  u64 host_offset = file ? offset : 0;
+  RefPtr<Text> text = file ? text_for(*file, offset, size, protection, flags) : nullptr;
+  if (text) {
+    fd = text->object();
+    host_offset = text->place_of(offset);
+  }
+  auto mapped = host::map(hint, size, protection.raw(), host_flags, fd, host_offset);
+  if (text) released_.push_back(text);
+  if (!mapped) return mapped.error();
+  u64 at = *mapped;
   if (!pico::is_user_range(at, size)) {
     // The host looks from the top down: the space above the kernel window is used up.
     MUST(host::unmap(at, size));
     at = TRY(host::map(TRY(hole_below_window(size)), size, protection.raw(),
-                       host_flags | raw(MapFlag::kMAP_FIXED_NOREPLACE), fd, file ? offset : 0));
+                       host_flags | raw(MapFlag::kMAP_FIXED_NOREPLACE), fd, host_offset));
   }
+  if (text) host_space.text_base[text->number()] = at - offset;
   if (fixed) forget(at, at + size);
   if (lock != MemoryLock::kNone && !lock_on_host(at, size, lock)) {
     MUST(host::unmap(at, size));
@@ -173,6 +221,7 @@ Result<u64> AddressSpace::map(u64 hint, u64 length, abi::ProtFlags protection, a
   area.file = std::move(file);
   area.name = name;
   area.locked = lock != MemoryLock::kNone;
+  area.text = std::move(text);
   insert(std::move(area));
   return at;
 }
@@ -205,6 +254,7 @@ Result<> AddressSpace::protect(u64 begin, u64 length, abi::ProtFlags protection)
       size = area.begin - begin;
     }
   }
+  if (protection.has(abi::ProtFlag::kPROT_WRITE)) TRY(undo_rewriting(begin, begin + size));
   Result<> result = host::protect(begin, size, protection.raw());
   if (!result && !result.is(Errno::kENOMEM)) return result;
   // With ENOMEM the host has changed what lies before the first gap.
@@ -232,6 +282,7 @@ Result<u64> AddressSpace::remap(u64 old_begin, u64 old_length, u64 new_length,
     return Errno::kEINVAL;
   }
   Change change(*this);
+  TRY(undo_rewriting(old_begin, old_begin + std::max(old_size, kPageSize)));
   const Area* source = find(old_begin);
   if (!source) return Errno::kEFAULT;
   Area area = *source;
@@ -319,7 +370,7 @@ usize AddressSpace::force_write(u64 begin, const void* from, usize size) {
     const usize part = std::min<u64>(size - done, area->end - at);
     const abi::ProtFlags writable = area->protection | abi::ProtFlag::kPROT_WRITE;
     const bool opens = !area->protection.has(abi::ProtFlag::kPROT_WRITE);
-    if (opens && area->shared) break;
+    if ((opens && area->shared) || !undo_rewriting(at, at + part)) break;
     const u64 page = page_floor(at), pages = page_ceil(at + part) - page;
     if (opens && !host::protect(page, pages, writable.raw())) break;
     const usize written = copy_out_partial(UserAddr{at}, static_cast<const u8*>(from) + done, part);
@@ -346,7 +397,8 @@ void AddressSpace::set_executable(Path path) {
 void AddressSpace::clear() {
   Change change(*this);
   // Everything but the host's pages, whatever the list says: stacks may have grown.
-  std::vector<std::pair<u64, u64>> kept = {{pico::kWindowBegin, pico::kWindowEnd}};
+  std::vector<std::pair<u64, u64>> kept = {{pico::kCallTable, pico::kCallTableEnd},
+                                           {pico::kWindowBegin, pico::kWindowEnd}};
   std::vector<Area> host_areas;
   for (auto& [begin, area] : areas) {
     if (area.name[0] == '[' && area.name[1] == 'v') {
@@ -361,9 +413,7 @@ void AddressSpace::clear() {
     at = end;
   }
   if (at < pico::kUserEnd) MUST(host::unmap(at, pico::kUserEnd - at));
-  for (auto& [begin, area] : areas) {
-    if (area.file) released_.push_back(std::move(area.file));
-  }
+  for (auto& [begin, area] : areas) release(area);
   areas.clear();
   total_size_ = 0;
   future_lock_ = MemoryLock::kNone;

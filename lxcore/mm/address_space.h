@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "abi/linux/mman.h"
+#include "lxcore/mm/text.h"
 #include "lxcore/sync/kernel_lock.h"
 #include "lxcore/vfs/file.h"
 
@@ -28,6 +29,7 @@ struct Area {
   const char* name = "";  ///< "[heap]", "[stack]", "[vdso]" in /proc/PID/maps
   bool locked = false;
   bool dont_fork = false, wipe_on_fork = false;
+  RefPtr<Text> text;  ///< the pages are those of the rewritten copy of the file
 
   u64 size() const { return end - begin; }
 };
@@ -43,7 +45,7 @@ class AddressSpace final : public RefCounted {
 
   mutable Mutex mutex;
   std::map<u64, Area> areas;  ///< by begin; disjoint
-  pico::StackSlots stacks;
+  pico::Space host_space;
 
   u32 task_count = 0;  ///< tasks that live here; guarded by the kernel lock
 
@@ -101,7 +103,14 @@ class AddressSpace final : public RefCounted {
   /// A reservation without access that covers the whole window is kept outside of it: sanitizers
   /// make one of all that programs do not use.
   Result<u64> reserve_around_window(u64 begin, u64 size, abi::MapFlags flags);
+  /// The copy to map instead of the file, if there is one and it is not mapped yet.
+  RefPtr<Text> text_for(File& file, u64 offset, u64 size, abi::ProtFlags protection,
+                        abi::MapFlags flags);
+  /// Areas that reach into [begin, end) have the bytes of their files, not rewritten ones.
+  Result<> undo_rewriting(u64 begin, u64 end);
   void insert(Area area);
+  /// Keeps what the area refers to until the change is over.
+  void release(Area& area);
   /// Removes what is known of [begin, end); areas that reach beyond are cut.
   void forget(u64 begin, u64 end);
   void split_at(u64 address);
@@ -116,7 +125,8 @@ class AddressSpace final : public RefCounted {
 
   std::atomic<u64> total_size_{0};
   MemoryLock future_lock_ = MemoryLock::kNone;
-  std::vector<RefPtr<File>> released_;  ///< dropped under the kernel lock after a change
+  /// Dropped under the kernel lock after a change.
+  std::vector<RefPtr<RefCounted>> released_;
 };
 
 }  // namespace lxss

@@ -135,6 +135,7 @@ namespace lxss::upcall {
 void trap(const pico::Trap& trap) {
   switch (trap.kind) {
     case pico::TrapKind::kSystemCall:
+      if (!trap.direct) texts::note_trap(Task::current(), pico::context().registers().rip);
       serve(trap.system_call);
       signals::before_return_to_guest(Task::current().system_call);
       break;

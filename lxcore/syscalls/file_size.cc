@@ -35,6 +35,7 @@ Result<> truncate(Task& task, UserString path, i64 size) {
   if (static_cast<u64>(size) > TRY(inode.attributes()).size) {
     TRY(file_access::check_size_limit(task, static_cast<u64>(size)));
   }
+  texts::file_changes(inode);
   AttributeChange change;
   change.size = static_cast<u64>(size);
   change.permissions = vfs::permissions_after_write(task, inode);

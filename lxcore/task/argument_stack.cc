@@ -26,7 +26,8 @@ ArgumentStack::~ArgumentStack() {
 Result<> ArgumentStack::create(u64 limit) {
   constexpr u64 kSmallest = 32 * kPageSize;
   size_ = page_floor(std::clamp(limit, kSmallest + kMaxString, kMaxStack));
-  u64 place = pico::kScratchEnd - (pico::current().stack_slot + 1) * pico::kScratchSize;
+  static_assert(kMaxStack <= pico::kScratchSize / 2);
+  const u64 place = pico::scratch_of(pico::current().stack_slot);
   auto mapped = host::map(place, size_, kReadWrite, kStackFlags | raw(abi::MapFlag::kMAP_FIXED),
                           host::kNoFd, 0);
   if (!mapped) {

@@ -199,7 +199,7 @@ Result<Pid> clone(Task& task, const CloneRequest& request) {
     options.tls = request.tls;
     started = pico::spawn(*child, options);
   } else {
-    auto forked = pico::fork(*child, child->memory->stacks);
+    auto forked = pico::fork(*child, child->memory->host_space);
     if (!forked) {
       started = forked.error();
     } else if (!forked.value()) {

@@ -164,7 +164,7 @@ Result<> own_memory(Task& task, const ArgumentStack& stack) {
     KernelLock::Held held;
     fresh->copy_areas(*old);
   }
-  auto left = pico::leave_shared_memory(fresh->stacks, stack.address(), stack.size());
+  auto left = pico::leave_shared_memory(fresh->host_space, stack.address(), stack.size());
   KernelLock::Held held;
   if (!left) {
     process.host_process = old_host_process;

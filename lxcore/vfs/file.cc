@@ -1,6 +1,7 @@
 // File: the defaults of open file descriptions.
 #include "lxcore/vfs/file.h"
 
+#include "lxcore/mm/text.h"
 #include "lxcore/vfs/locks.h"
 #include "lxcore/vfs/notify.h"
 
@@ -23,7 +24,10 @@ void File::initialise(Path path, abi::OpenFlags flags) {
   path_ = std::move(path);
   flags_ = flags.without(OpenFlag::kO_CREAT | OpenFlag::kO_EXCL | OpenFlag::kO_NOCTTY |
                          OpenFlag::kO_TRUNC | OpenFlag::kO_CLOEXEC);
-  if (has_inode() && inode().is_regular() && writable()) inode().writers += 1;
+  if (has_inode() && inode().is_regular() && writable()) {
+    inode().writers += 1;
+    texts::file_changes(inode());
+  }
 }
 
 Result<u64> File::seek(i64 offset, i32 whence) {

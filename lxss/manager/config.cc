@@ -38,6 +38,7 @@ Config Config::parse(std::string_view text) {
       config.idle_timeout = std::chrono::milliseconds(*timeout);
     }
   }
+  config.rewrite_calls = ini.get_bool("general", "rewriteSystemCalls", true);
   std::map<char, std::string> drives = {{'c', "/"}};
   for (const auto& [letter, directory] : ini.section("drives")) {
     if (letter.size() != 1 || letter[0] < 'c' || letter[0] > 'z') {

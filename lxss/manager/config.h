@@ -21,6 +21,9 @@ struct Config {
   std::optional<std::chrono::milliseconds> idle_timeout = std::chrono::seconds(15);
   /// [drives] c = /some/dir, or c = none.
   std::vector<Drive> drives = {{'c', "/"}};
+  /// Whether programs' system calls are rewritten to direct calls (pico/README.md).
+  /// [general] rewriteSystemCalls.
+  bool rewrite_calls = true;
   std::vector<std::string> errors;  ///< what was not understood; the rest is used
 
   static Config parse(std::string_view text);

@@ -125,6 +125,7 @@ std::string Instance::boot_message(std::vector<UniqueFd>& drives) const {
   control::Boot boot;
   std::memcpy(boot.hostname, hostname_.data(),
               std::min(hostname_.size(), sizeof boot.hostname - 1));
+  boot.rewrite_calls = config_.rewrite_calls;
   for (const Drive& drive : config_.drives) {
     UniqueFd directory(::open(drive.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!directory) {

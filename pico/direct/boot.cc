@@ -166,6 +166,7 @@ void raise_limits() {
 /// On kernel stack 0, in the first process.
 extern "C" [[noreturn]] void lxss_boot_on_kernel_stack() {
   use_stack_slot(0);
+  enable_direct_calls();
   unmap_leftovers(boot_info().machine);
   upcall::boot();
 }
@@ -195,17 +196,16 @@ extern "C" [[noreturn]] void lxss_boot(const u64* stack) {
   auto* thread = new Thread;
   thread->host_process = thread->host_thread = info.monitor_process;
   thread->in_kernel = 1;
-  thread->slots = new StackSlots;
-  if (!map_stack_slot(*thread->slots, 0)) fail("The host has no memory for a kernel stack.");
-  auto* header = reinterpret_cast<StackHeader*>(slot_top(0));
-  *header = {thread, nullptr};
+  thread->space = new Space;
+  if (!map_stack_slot(*thread->space, 0)) fail("The host has no memory for a kernel stack.");
+  slot_header(0) = {.thread = thread};
   asm volatile(
       "mov %0, %%rsp\n\t"
       "xor %%ebp, %%ebp\n\t"
       "call lxss_boot_on_kernel_stack\n\t"
       "hlt"
       :
-      : "r"(slot_top(0)));
+      : "r"(slot_stack(0)));
   __builtin_unreachable();
 }
 

@@ -34,6 +34,7 @@ abi::SigContext& Context::registers() {
 }
 
 std::span<std::byte> Context::fp_state() {
+  direct::save_fp_state(static_cast<ucontext_t*>(frame_));
   abi::FpState* fp = fp_of(*static_cast<ucontext_t*>(frame_));
   if (!fp) return {};
   usize size = has_extended_state(*fp) ? fp->sw_reserved.extended_size : kLegacySize;
@@ -41,6 +42,7 @@ std::span<std::byte> Context::fp_state() {
 }
 
 void Context::load_fp_state(std::span<const std::byte> state) {
+  direct::save_fp_state(static_cast<ucontext_t*>(frame_));
   abi::FpState* fp = fp_of(*static_cast<ucontext_t*>(frame_));
   if (!fp) return;
   const abi::FpStateSoftware software = fp->sw_reserved;
@@ -90,7 +92,16 @@ void Context::reset(u64 instruction_pointer, u64 stack_pointer) {
 }
 
 void set_fs_base(u64 address) { call(SYS_arch_prctl, ARCH_SET_FS, address); }
-void set_gs_base(u64 address) { call(SYS_arch_prctl, ARCH_SET_GS, address); }
+
+/// While the guest makes no use of GS it names the stack's header, for direct calls.
+void set_gs_base(u64 address) {
+  if (!direct::boot_info().has_direct_calls) {
+    call(SYS_arch_prctl, ARCH_SET_GS, address);
+    return;
+  }
+  const u64 header = reinterpret_cast<u64>(&direct::stack_header());
+  asm volatile("wrgsbase %0" : : "r"(address ? address : header));
+}
 
 u64 fs_base() {
   u64 address = 0;
@@ -101,7 +112,7 @@ u64 fs_base() {
 u64 gs_base() {
   u64 address = 0;
   call(SYS_arch_prctl, ARCH_GET_GS, &address);
-  return address;
+  return address == reinterpret_cast<u64>(&direct::stack_header()) ? 0 : address;
 }
 
 usize copy_user(void* to, const void* from, usize size) {

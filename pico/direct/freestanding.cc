@@ -1,6 +1,7 @@
 // What compiler and standard headers expect of a C library, for an image without one.
 #include <cstddef>
 #include <cstdint>
+#include <list>
 #include <new>
 
 #include "base/assert.h"
@@ -78,4 +79,32 @@ namespace std {
   lxss::panic(file, line, what);
 }
 
+// The library's own use vector registers.
+namespace __detail {
+
+void _List_node_base::_M_hook(_List_node_base* position) noexcept {
+  _M_next = position;
+  _M_prev = position->_M_prev;
+  position->_M_prev->_M_next = this;
+  position->_M_prev = this;
+}
+
+void _List_node_base::_M_unhook() noexcept {
+  _M_prev->_M_next = _M_next;
+  _M_next->_M_prev = _M_prev;
+}
+
+void _List_node_base::_M_transfer(_List_node_base* first, _List_node_base* last) noexcept {
+  if (this == last) return;
+  _List_node_base* before_first = first->_M_prev;
+  _List_node_base* before_last = last->_M_prev;
+  before_last->_M_next = this;
+  before_first->_M_next = last;
+  _M_prev->_M_next = first;
+  first->_M_prev = _M_prev;
+  last->_M_prev = before_first;
+  _M_prev = before_last;
+}
+
+}  // namespace __detail
 }  // namespace std

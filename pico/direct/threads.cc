@@ -17,33 +17,33 @@ namespace lxss::pico {
 
 using host::sys::call;
 
-StackSlots::~StackSlots() {
+Space::~Space() {
   for (Chunk* chunk : chunks) delete chunk;
 }
 
 namespace direct {
 namespace {
 
-u32& busy_word(StackSlots& slots, u32 slot) {
-  auto*& chunk = slots.chunks[slot / StackSlots::kChunk];
-  if (!chunk) chunk = new StackSlots::Chunk;
-  return chunk->busy[slot % StackSlots::kChunk];
+u32& busy_word(Space& space, u32 slot) {
+  auto*& chunk = space.chunks[slot / Space::kChunk];
+  if (!chunk) chunk = new Space::Chunk;
+  return chunk->busy[slot % Space::kChunk];
 }
 
-Thread*& occupant(StackSlots& slots, u32 slot) {
-  return slots.chunks[slot / StackSlots::kChunk]->occupants[slot % StackSlots::kChunk];
+Thread*& occupant(Space& space, u32 slot) {
+  return space.chunks[slot / Space::kChunk]->occupants[slot % Space::kChunk];
 }
 
 /// A free slot with a mapped stack, marked busy.
-Result<u32> allocate_slot(StackSlots& slots) {
+Result<u32> allocate_slot(Space& space) {
   for (u32 slot = 0; slot < kMaxThreads; ++slot) {
     u32 expected = 0;
-    if (!__atomic_compare_exchange_n(&busy_word(slots, slot), &expected, 1, false, __ATOMIC_ACQ_REL,
+    if (!__atomic_compare_exchange_n(&busy_word(space, slot), &expected, 1, false, __ATOMIC_ACQ_REL,
                                      __ATOMIC_RELAXED)) {
       continue;
     }
-    if (auto mapped = map_stack_slot(slots, slot); !mapped) {
-      __atomic_store_n(&busy_word(slots, slot), 0, __ATOMIC_RELEASE);
+    if (auto mapped = map_stack_slot(space, slot); !mapped) {
+      __atomic_store_n(&busy_word(space, slot), 0, __ATOMIC_RELEASE);
       return Errno::kEAGAIN;
     }
     return slot;
@@ -102,7 +102,7 @@ i64 clone_to(u64 flags, ucontext_t* frame, i32* parent_tid, u32* child_tid, u64 
 /// Copies the caller's trap frame to the top of another kernel stack.
 ucontext_t* copy_frame(u32 slot) {
   const ucontext_t& source = *stack_header().frame;
-  u64 top = slot_top(slot);
+  u64 top = slot_stack(slot);
   auto* fp_state = reinterpret_cast<const std::byte*>(source.uc_mcontext.fpregs);
   usize fp_size = Context(const_cast<ucontext_t*>(&source)).fp_state().size();
   u64 fp_at = (top - fp_size) & ~u64{63};
@@ -115,17 +115,17 @@ ucontext_t* copy_frame(u32 slot) {
   }
   frame->uc_stack.ss_sp = reinterpret_cast<void*>(slot_begin(slot));
   frame->uc_stack.ss_flags = 0;
-  frame->uc_stack.ss_size = kStackSize - kStackHeaderSize;
+  frame->uc_stack.ss_size = slot_stack(slot) - slot_begin(slot);
   return frame;
 }
 
 }  // namespace
 
-Result<> map_stack_slot(StackSlots& slots, u32 slot) {
-  u32& busy = busy_word(slots, slot);
+Result<> map_stack_slot(Space& space, u32 slot) {
+  u32& busy = busy_word(space, slot);
   busy = 1;
-  auto& chunk = *slots.chunks[slot / StackSlots::kChunk];
-  u64 bit = u64{1} << (slot % StackSlots::kChunk);
+  auto& chunk = *space.chunks[slot / Space::kChunk];
+  u64 bit = u64{1} << (slot % Space::kChunk);
   if (__atomic_load_n(&chunk.mapped, __ATOMIC_ACQUIRE) & bit) return {};
   u64 begin = slot_begin(slot);
   TRY(host::sys::check_void(call(SYS_mmap, begin, kStackSize, PROT_READ | PROT_WRITE,
@@ -141,12 +141,11 @@ using namespace direct;
 
 Result<> spawn(Thread& child, const SpawnOptions& options) {
   Thread& parent = current();
-  child.slots = parent.slots;
-  child.stack_slot = TRY(allocate_slot(*parent.slots));
-  u32& busy = busy_word(*child.slots, child.stack_slot);
+  child.space = parent.space;
+  child.stack_slot = TRY(allocate_slot(*parent.space));
+  u32& busy = busy_word(*child.space, child.stack_slot);
   ucontext_t* frame = copy_frame(child.stack_slot);
-  auto& header = *reinterpret_cast<StackHeader*>(slot_top(child.stack_slot));
-  header = {&child, frame};
+  slot_header(child.stack_slot) = {.thread = &child, .frame = frame};
   frame->uc_mcontext.gregs[REG_RAX] = 0;
   if (options.stack_pointer) {
     frame->uc_mcontext.gregs[REG_RSP] = static_cast<greg_t>(options.stack_pointer);
@@ -161,29 +160,30 @@ Result<> spawn(Thread& child, const SpawnOptions& options) {
   }
   if (options.set_tls) flags |= CLONE_SETTLS;
   child.in_kernel.store(1, std::memory_order_relaxed);
-  child.replaced = std::exchange(occupant(*child.slots, child.stack_slot), &child);
+  child.replaced = std::exchange(occupant(*child.space, child.stack_slot), &child);
   i64 result = clone_to(flags, frame, &child.host_thread, &busy, options.tls);
   if (result < 0) {
-    occupant(*child.slots, child.stack_slot) = std::exchange(child.replaced, nullptr);
+    occupant(*child.space, child.stack_slot) = std::exchange(child.replaced, nullptr);
     __atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
     return Errno::kEAGAIN;
   }
   return {};
 }
 
-Result<bool> fork(Thread& child, StackSlots& child_slots) {
+Result<bool> fork(Thread& child, Space& child_space) {
   Thread& parent = current();
-  child.slots = &child_slots;
+  child.space = &child_space;
   child.stack_slot = parent.stack_slot;
-  for (u32 i = 0; i < StackSlots::kChunks; ++i) {
-    if (!parent.slots->chunks[i]) continue;
-    child_slots.chunks[i] = new StackSlots::Chunk;
-    child_slots.chunks[i]->mapped =
-        __atomic_load_n(&parent.slots->chunks[i]->mapped, __ATOMIC_ACQUIRE);
+  for (u32 i = 0; i < Space::kChunks; ++i) {
+    if (!parent.space->chunks[i]) continue;
+    child_space.chunks[i] = new Space::Chunk;
+    child_space.chunks[i]->mapped =
+        __atomic_load_n(&parent.space->chunks[i]->mapped, __ATOMIC_ACQUIRE);
   }
-  u32& busy = busy_word(child_slots, child.stack_slot);
+  for (u32 i = 0; i < kMaxTexts; ++i) child_space.text_base[i] = parent.space->text_base[i].load();
+  u32& busy = busy_word(child_space, child.stack_slot);
   busy = 1;
-  occupant(child_slots, child.stack_slot) = &child;
+  occupant(child_space, child.stack_slot) = &child;
   child.in_kernel.store(1, std::memory_order_relaxed);
   u64 flags = process_flags();
   i64 result = call(SYS_clone, flags, nullptr, &child.host_thread, &busy, 0);
@@ -195,24 +195,24 @@ Result<bool> fork(Thread& child, StackSlots& child_slots) {
   return false;
 }
 
-Result<> leave_shared_memory(StackSlots& slots, u64 scratch, u64 size) {
+Result<> leave_shared_memory(Space& space, u64 scratch, u64 size) {
   Thread& thread = current();
-  StackSlots& old_slots = *thread.slots;
-  for (u32 i = 0; i < StackSlots::kChunks; ++i) {
-    if (!old_slots.chunks[i]) continue;
-    slots.chunks[i] = new StackSlots::Chunk;
-    slots.chunks[i]->mapped = __atomic_load_n(&old_slots.chunks[i]->mapped, __ATOMIC_ACQUIRE);
+  Space& old_space = *thread.space;
+  for (u32 i = 0; i < Space::kChunks; ++i) {
+    if (!old_space.chunks[i]) continue;
+    space.chunks[i] = new Space::Chunk;
+    space.chunks[i]->mapped = __atomic_load_n(&old_space.chunks[i]->mapped, __ATOMIC_ACQUIRE);
   }
-  u32& busy = busy_word(slots, thread.stack_slot);
+  u32& busy = busy_word(space, thread.stack_slot);
   busy = 1;
   // The slot in the shared memory has no occupant from here on: only its stack is used, by
   // the host process that is left.
-  occupant(old_slots, thread.stack_slot) = nullptr;
-  occupant(slots, thread.stack_slot) = &thread;
+  occupant(old_space, thread.stack_slot) = nullptr;
+  occupant(space, thread.stack_slot) = &thread;
   i64 result = call(SYS_clone, process_flags(), nullptr, &thread.host_thread, &busy, 0);
   if (result < 0) {
-    occupant(old_slots, thread.stack_slot) = &thread;
-    occupant(slots, thread.stack_slot) = nullptr;
+    occupant(old_space, thread.stack_slot) = &thread;
+    occupant(space, thread.stack_slot) = nullptr;
     return Errno::kEAGAIN;
   }
   if (result > 0) {
@@ -220,7 +220,7 @@ Result<> leave_shared_memory(StackSlots& slots, u64 scratch, u64 size) {
     exit_process();
   }
   thread.host_process = thread.host_thread;
-  thread.slots = &slots;
+  thread.space = &space;
   adopt_by_monitor();
   return {};
 }
@@ -232,10 +232,11 @@ void enter_guest(void (*run)()) {
   frame.uc_mcontext.gregs[REG_CSGSFS] =
       static_cast<greg_t>(kUserCodeSegment | kUserStackSegment << 48);
   StackHeader& header = stack_header();
-  u64 slot = slot_begin(header.thread->stack_slot);
-  frame.uc_stack.ss_sp = reinterpret_cast<void*>(slot);
-  frame.uc_stack.ss_size = kStackSize - kStackHeaderSize;
+  const u32 slot = header.thread->stack_slot;
+  frame.uc_stack.ss_sp = reinterpret_cast<void*>(slot_begin(slot));
+  frame.uc_stack.ss_size = slot_stack(slot) - slot_begin(slot);
   header.frame = &frame;
+  prepare_direct_calls();
   run();
   stack_header().thread->in_kernel.store(0, std::memory_order_relaxed);
   lxss_return_from_frame(&frame);

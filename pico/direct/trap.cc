@@ -19,7 +19,6 @@ extern "C" const char lxss_interruptible_begin[];
 extern "C" const char lxss_interruptible_end[];
 extern "C" const char lxss_interruptible_cancel[];
 extern "C" void lxss_trap_entry(int, siginfo_t*, void*);
-extern "C" void lxss_restorer();
 
 asm(R"(
   .pushsection .text
@@ -117,6 +116,8 @@ i64 interruptible(i64 number, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f) {
   state.store(pico::Thread::kBlockedInHost, std::memory_order_relaxed);
   i64 result = lxss_interruptible_call(number, a, b, c, d, e, f);
   state.store(pico::Thread::kInKernel, std::memory_order_relaxed);
+  // In a direct call the signal was not masked before.
+  pico::direct::stack_header().leave_through_frame = true;
   return result;
 }
 
@@ -138,6 +139,8 @@ void handle_in_kernel(int signal, const siginfo_t& info, ucontext_t& frame) {
     if (at >= reinterpret_cast<u64>(lxss_interruptible_begin) &&
         at < reinterpret_cast<u64>(lxss_interruptible_end)) {
       rip = reinterpret_cast<greg_t>(lxss_interruptible_cancel);
+    } else {
+      put_interruption_off(frame);
     }
     return;
   }
@@ -155,8 +158,10 @@ void handle_in_kernel(int signal, const siginfo_t& info, ucontext_t& frame) {
 }  // namespace
 
 extern "C" void lxss_handle_signal(int signal, siginfo_t* info, ucontext_t* frame) {
-  u64 rip = static_cast<u64>(frame->uc_mcontext.gregs[REG_RIP]);
-  if (in_kernel_text(rip)) [[unlikely]] {
+  const greg_t* regs = frame->uc_mcontext.gregs;
+  const SiteEvent site = restore_call_site(signal, *frame);
+  if (site == SiteEvent::kResumed) return;
+  if (in_kernel_text(static_cast<u64>(regs[REG_RIP]))) [[unlikely]] {
     handle_in_kernel(signal, *info, *frame);
     return;
   }
@@ -164,16 +169,21 @@ extern "C" void lxss_handle_signal(int signal, siginfo_t* info, ucontext_t* fram
   header.frame = frame;
   header.thread->in_kernel.store(1, std::memory_order_relaxed);
   Trap trap{.kind = TrapKind::kInterrupt};
-  if (signal == SIGSYS) {
+  if (site == SiteEvent::kSystemCall) [[unlikely]] {
+    trap.kind = TrapKind::kSystemCall;
+    trap.system_call = static_cast<u32>(regs[REG_RAX]);
+  } else if (signal == SIGSYS) {
     trap.kind = TrapKind::kSystemCall;
     trap.system_call = info->si_arch == kArchX86_64 ? i64{static_cast<u32>(info->si_syscall)} : -1;
   } else if (signal != kInterruptSignal) {
     trap.kind = TrapKind::kFault;
     static_assert(sizeof trap.fault == sizeof *info);
     __builtin_memcpy(&trap.fault, info, sizeof trap.fault);
+    if (site == SiteEvent::kSingleStep) trap.fault.fault.addr = static_cast<u64>(regs[REG_RIP]);
   }
   upcall::trap(trap);
   // The stack may belong to another thread than before (fork): look again.
+  stack_header().leave_through_frame = false;
   stack_header().thread->in_kernel.store(0, std::memory_order_relaxed);
 }
 
@@ -208,8 +218,9 @@ void ignore_host_signals() {
 void use_stack_slot(u32 slot) {
   stack_t stack{};
   stack.ss_sp = reinterpret_cast<void*>(slot_begin(slot));
-  stack.ss_size = kStackSize - kStackHeaderSize;
+  stack.ss_size = slot_stack(slot) - slot_begin(slot);
   if (host::sys::call(SYS_sigaltstack, &stack, nullptr) < 0) LXSS_PANIC("sigaltstack");
+  prepare_direct_calls();
 }
 
 }  // namespace lxss::pico::direct
@@ -222,7 +233,7 @@ void become(Thread& thread) {
   Thread& old = current();
   thread.host_process = old.host_process;
   thread.host_thread = old.host_thread;
-  thread.slots = old.slots;
+  thread.space = old.space;
   thread.stack_slot = old.stack_slot;
   thread.in_kernel = 1;
   direct::stack_header().thread = &thread;

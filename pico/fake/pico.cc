@@ -22,7 +22,7 @@ bool has_room() { return true; }
 
 namespace pico {
 
-StackSlots::~StackSlots() {
+Space::~Space() {
   for (Chunk* chunk : chunks) delete chunk;
 }
 
@@ -63,8 +63,8 @@ void Context::load_fp_state(std::span<const std::byte>) {
 }
 void Context::reset(u64, u64) { LXSS_PANIC("a unit test has no registers"); }
 Result<> spawn(Thread&, const SpawnOptions&) { return Errno::kEAGAIN; }
-Result<bool> fork(Thread&, StackSlots&) { return Errno::kEAGAIN; }
-Result<> leave_shared_memory(StackSlots&, u64, u64) { return Errno::kEAGAIN; }
+Result<bool> fork(Thread&, Space&) { return Errno::kEAGAIN; }
+Result<> leave_shared_memory(Space&, u64, u64) { return Errno::kEAGAIN; }
 void enter_guest(void (*)()) { LXSS_PANIC("a unit test has no guest"); }
 void exit_thread() { LXSS_PANIC("a unit test has no guest thread to end"); }
 void exit_process() { LXSS_PANIC("a unit test has no guest process to end"); }
@@ -76,6 +76,10 @@ u64 fs_base() { return 0; }
 void set_gs_base(u64) {}
 u64 gs_base() { return 0; }
 void set_host_name(const char*) {}
+bool is_call_site(u64) { return false; }
+Result<u32> take_text_number() { return Errno::kENOSPC; }
+void forget_text(u32) {}
+u32 rewrite_calls(u32, std::span<std::byte>, u64) { return 0; }
 
 }  // namespace pico
 

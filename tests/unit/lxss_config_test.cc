@@ -39,6 +39,8 @@ TEST(Config, DrivesAndIdleTime) {
   const Config config = Config::parse(
       "[general]\ninstanceIdleTimeout = -1\n[drives]\nc = none\nd = /data\n1 = /x\ne = relative");
   EXPECT_FALSE(config.idle_timeout);
+  EXPECT_TRUE(config.rewrite_calls);
+  EXPECT_FALSE(Config::parse("[general]\nrewriteSystemCalls = false").rewrite_calls);
   ASSERT_EQ(config.drives.size(), 1u);
   EXPECT_EQ(config.drives[0].letter, 'd');
   EXPECT_EQ(config.errors.size(), 2u);

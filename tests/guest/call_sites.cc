@@ -1,0 +1,430 @@
+// System call instructions met in unusual ways: code that jumps to them, steps through them, reads,
+// changes, moves or copies them, and what calls leave of the processor's state.
+#include <asm/prctl.h>
+#include <pthread.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <ucontext.h>
+
+#include <atomic>
+
+#include "check.h"
+
+// As the C libraries have them. `enter_at_syscall` comes to the instruction with a number of its
+// own, `read_as_libraries_do` has the comparison that decides about an error.
+asm(R"(
+  .pushsection .text
+  .balign 4096
+  .globl sites_begin
+sites_begin:
+  .globl call_getpid
+call_getpid:
+  mov $39, %eax
+  syscall
+  ret
+  .globl enter_at_syscall
+enter_at_syscall:
+  mov %edi, %eax
+  jmp 1f
+  mov $39, %eax
+1: syscall
+  ret
+  .globl read_as_libraries_do
+read_as_libraries_do:
+  nop
+  nop
+  nop
+  nop
+  xor %eax, %eax
+  syscall
+  cmp $-4096, %rax
+  ja 2f
+  ret
+2: neg %eax
+  neg %rax
+  ret
+  .globl nanosleep_site
+nanosleep_site:
+  mov $35, %eax
+  syscall
+  ret
+  # Flags given and got back; bytes of the state that a call keeps are filled by the caller.
+  .globl flags_around_call
+flags_around_call:
+  push %rdi
+  popfq
+  mov $39, %eax
+  syscall
+  pushfq
+  pop %rax
+  cld
+  ret
+  .globl registers_behind_call
+registers_behind_call:
+  mov $39, %eax
+  syscall
+3: mov %rcx, (%rdi)
+  mov %r11, 8(%rdi)
+  lea 3b(%rip), %rax
+  ret
+  .globl keep_vectors
+keep_vectors:
+  movups (%rdi), %xmm0
+  movups 16(%rdi), %xmm7
+  movups 32(%rdi), %xmm15
+  mov $39, %eax
+  syscall
+  movups %xmm0, (%rdi)
+  movups %xmm7, 16(%rdi)
+  movups %xmm15, 32(%rdi)
+  ret
+  .balign 4096
+  .globl sites_end
+sites_end:
+  .popsection
+)");
+extern "C" {
+extern char sites_begin[], sites_end[];
+long call_getpid();
+long enter_at_syscall(long number);
+long read_as_libraries_do(int fd, void* to, size_t size);
+long nanosleep_site(const timespec* time, timespec* left);
+long flags_around_call(long flags);
+char* registers_behind_call(long (&rcx_r11)[2]);
+void keep_vectors(unsigned char (&values)[48]);
+}
+
+namespace {
+
+volatile sig_atomic_t signals_seen;
+
+void handle(int signal, void (*handler)(int, siginfo_t*, void*), int flags = 0) {
+  struct sigaction action = {};
+  action.sa_sigaction = handler;
+  action.sa_flags = SA_SIGINFO | flags;
+  OK(sigaction(signal, &action, nullptr));
+}
+
+void count(int, siginfo_t*, void*) { signals_seen = signals_seen + 1; }
+
+size_t sites_size() { return size_t(sites_end - sites_begin); }
+
+/// A mapping of the program's own page of sites, from its file.
+char* map_sites_again(int protection) {
+  FILE* maps = fopen("/proc/self/maps", "r");
+  char line[512];
+  unsigned long begin, end, offset;
+  while (fgets(line, sizeof line, maps)) {
+    if (sscanf(line, "%lx-%lx %*s %lx", &begin, &end, &offset) == 3 &&
+        begin <= reinterpret_cast<unsigned long>(sites_begin) &&
+        end > reinterpret_cast<unsigned long>(sites_begin)) {
+      fclose(maps);
+      const int file = OK(open("/proc/self/exe", O_RDONLY));
+      void* at = OK(mmap(nullptr, sites_size(), protection, MAP_PRIVATE, file,
+                         long(offset + reinterpret_cast<unsigned long>(sites_begin) - begin)));
+      close(file);
+      return static_cast<char*>(at);
+    }
+  }
+  check::fail(__FILE__, __LINE__, "the page is not in /proc/self/maps");
+}
+
+template <typename Function>
+Function* in_copy(char* copy, Function* function) {
+  return reinterpret_cast<Function*>(copy + (reinterpret_cast<char*>(function) - sites_begin));
+}
+
+}  // namespace
+
+TEST(plain_call) {
+  CHECK_EQ(call_getpid(), getpid());
+  CHECK_EQ(call_getpid(), getpid());
+}
+
+TEST(jump_to_the_instruction) {
+  CHECK_EQ(enter_at_syscall(SYS_getppid), getppid());
+  CHECK_EQ(enter_at_syscall(SYS_getpid), getpid());
+  CHECK_EQ(enter_at_syscall(1000), -ENOSYS);
+}
+
+TEST(read_and_its_error) {
+  int ends[2];
+  OK(pipe(ends));
+  OK(write(ends[1], "abc", 3));
+  char text[4] = {};
+  CHECK_EQ(read_as_libraries_do(ends[0], text, 3), 3);
+  CHECK_EQ(std::string(text), "abc");
+  CHECK_EQ(read_as_libraries_do(-1, text, 3), -EBADF);
+  // Positions above 2^31 come back whole.
+  close(ends[1]);
+  CHECK_EQ(read_as_libraries_do(ends[0], text, 3), 0);
+}
+
+namespace {
+int pipe_ends[2];
+}
+
+TEST(read_goes_on_after_a_signal) {
+  OK(pipe(pipe_ends));
+  for (const int flags : {SA_RESTART, 0}) {
+    handle(
+        SIGUSR1,
+        [](int, siginfo_t*, void*) {
+          signals_seen = signals_seen + 1;
+          if (signals_seen == 1) (void)!write(pipe_ends[1], "x", 1);
+        },
+        flags);
+    signals_seen = flags ? 0 : 1;
+    const pid_t child = in_child([] {
+      await_state(getppid(), 'S');
+      OK(kill(getppid(), SIGUSR1));
+    });
+    char byte = 0;
+    const long got = read_as_libraries_do(pipe_ends[0], &byte, 1);
+    CHECK_EQ(got, flags ? 1 : -EINTR);
+    CHECK_EQ(signals_seen, flags ? 1 : 2);
+    CHECK_EXIT(child, 0);
+  }
+}
+
+TEST(sleep_goes_on_after_a_stop) {
+  const pid_t child = in_child([] {
+    const timespec time = {0, 300'000'000};
+    _exit(nanosleep_site(&time, nullptr) == 0 ? 0 : 1);
+  });
+  await_state(child, 'S');
+  OK(kill(child, SIGSTOP));
+  int status;
+  CHECK_EQ(waitpid(child, &status, WUNTRACED), child);
+  OK(kill(child, SIGCONT));
+  CHECK_EXIT(child, 0);
+}
+
+TEST(flags_stay) {
+  constexpr long kStatus = 0x8d5, kDirection = 0x400;
+  for (long flags : {0x0L, 0x1L, 0x4L, 0x10L, 0x40L, 0x80L, 0x800L, kStatus, kDirection}) {
+    CHECK_EQ(flags_around_call(flags | 0x202) & (kStatus | kDirection), flags);
+  }
+}
+
+TEST(rcx_and_r11_tell_where_from) {
+  long values[2] = {};
+  const char* behind = registers_behind_call(values);
+  CHECK_EQ(values[0], reinterpret_cast<long>(behind));
+  CHECK_EQ(values[1] & 0x202, 0x202);
+}
+
+TEST(vector_registers_stay) {
+  unsigned char values[48], expected[48];
+  for (int i = 0; i < 48; ++i) values[i] = expected[i] = static_cast<unsigned char>(i * 5 + 1);
+  keep_vectors(values);
+  CHECK(memcmp(values, expected, sizeof values) == 0);
+}
+
+namespace {
+
+volatile long steps_outside;
+
+void step(int, siginfo_t* info, void* context) {
+  const auto& machine = static_cast<ucontext_t*>(context)->uc_mcontext;
+  const auto at = static_cast<unsigned long>(machine.gregs[REG_RIP]);
+  signals_seen = signals_seen + 1;
+  if (info->si_code != TRAP_TRACE || reinterpret_cast<unsigned long>(info->si_addr) != at ||
+      (at >= 0x6c0000000000 && at < 0x700000000000)) {
+    steps_outside = steps_outside + 1;
+  }
+}
+
+}  // namespace
+
+TEST(single_steps) {
+  handle(SIGTRAP, step);
+  int ends[2];
+  OK(pipe(ends));
+  OK(write(ends[1], "ab", 2));
+  char text[2] = {};
+  signals_seen = 0;
+  asm volatile("sub $128, %%rsp\n\tpushfq\n\torq $0x100, (%%rsp)\n\tpopfq\n\tadd $128, %%rsp"
+               :
+               :
+               : "memory", "cc");
+  const long mine = call_getpid();
+  const long got = read_as_libraries_do(ends[0], text, 2);
+  asm volatile("sub $128, %%rsp\n\tpushfq\n\tandq $~0x100, (%%rsp)\n\tpopfq\n\tadd $128, %%rsp"
+               :
+               :
+               : "memory", "cc");
+  CHECK_EQ(mine, getpid());
+  CHECK_EQ(got, 2);
+  CHECK_EQ(text[1], 'b');
+  CHECK(signals_seen > 10);
+  CHECK_EQ(steps_outside, 0);
+}
+
+TEST(gs_belongs_to_the_program) {
+  static long storage[2] = {0x1234, 0x5678};
+  OK(syscall(SYS_arch_prctl, ARCH_SET_GS, storage));
+  long value = 0;
+  asm volatile("mov %%gs:8, %0" : "=r"(value));
+  CHECK_EQ(value, 0x5678);
+  for (int i = 0; i < 5; ++i) CHECK_EQ(call_getpid(), getpid());
+  CHECK_EQ(flags_around_call(0x8d5 | 0x202) & 0x8d5, 0x8d5);
+  int ends[2];
+  OK(pipe(ends));
+  OK(write(ends[1], "abc", 3));
+  char text[4] = {};
+  CHECK_EQ(read_as_libraries_do(ends[0], text, 3), 3);
+  CHECK_EQ(read_as_libraries_do(-1, text, 3), -EBADF);
+  const pid_t child = in_child([] {
+    long value = 0;
+    asm volatile("mov %%gs:0, %0" : "=r"(value));
+    _exit(value == 0x1234 && call_getpid() == getpid() ? 0 : 1);
+  });
+  CHECK_EXIT(child, 0);
+  unsigned long base = 0;
+  OK(syscall(SYS_arch_prctl, ARCH_GET_GS, &base));
+  CHECK_EQ(base, reinterpret_cast<unsigned long>(storage));
+  OK(syscall(SYS_arch_prctl, ARCH_SET_GS, 0));
+  OK(syscall(SYS_arch_prctl, ARCH_GET_GS, &base));
+  CHECK_EQ(base, 0ul);
+  CHECK_EQ(call_getpid(), getpid());
+}
+
+TEST(gs_set_by_the_instruction) {
+  constexpr unsigned long kHasFsGsBase = 2;
+  if (!(getauxval(AT_HWCAP2) & kHasFsGsBase)) check::skip("wrgsbase is not for programs here");
+  static long storage[2] = {0x1234, 0x5678};
+  asm volatile("wrgsbase %0" : : "r"(storage));
+  long value = 0;
+  asm volatile("mov %%gs:8, %0" : "=r"(value));
+  CHECK_EQ(value, 0x5678);
+  CHECK_EQ(call_getpid(), getpid());
+}
+
+TEST(second_mapping_of_the_code) {
+  char* first = map_sites_again(PROT_READ | PROT_EXEC);
+  char* second = map_sites_again(PROT_READ | PROT_EXEC);
+  for (int i = 0; i < 3; ++i) {
+    CHECK_EQ(in_copy(first, call_getpid)(), getpid());
+    CHECK_EQ(in_copy(second, call_getpid)(), getpid());
+    CHECK_EQ(in_copy(first, enter_at_syscall)(SYS_getppid), getppid());
+    CHECK_EQ(in_copy(second, read_as_libraries_do)(-1, nullptr, 0), -EBADF);
+  }
+  long values[2] = {};
+  const char* behind = in_copy(second, registers_behind_call)(values);
+  CHECK_EQ(values[0], reinterpret_cast<long>(behind));
+  OK(munmap(first, sites_size()));
+  char* third = map_sites_again(PROT_READ | PROT_EXEC);
+  CHECK_EQ(in_copy(third, call_getpid)(), getpid());
+}
+
+TEST(code_that_is_moved) {
+  char* code = map_sites_again(PROT_READ | PROT_EXEC);
+  CHECK_EQ(in_copy(code, call_getpid)(), getpid());
+  char* place = static_cast<char*>(
+      OK(mmap(nullptr, sites_size(), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)));
+  OK(mremap(code, sites_size(), sites_size(), MREMAP_MAYMOVE | MREMAP_FIXED, place));
+  long values[2] = {};
+  const char* behind = in_copy(place, registers_behind_call)(values);
+  CHECK_EQ(values[0], reinterpret_cast<long>(behind));
+  CHECK_EQ(in_copy(place, call_getpid)(), getpid());
+}
+
+TEST(code_that_is_made_writable) {
+  const unsigned char original[] = {0xb8, 39, 0, 0, 0, 0x0f, 0x05};
+  OK(mprotect(sites_begin, sites_size(), PROT_READ | PROT_WRITE | PROT_EXEC));
+  auto* bytes = reinterpret_cast<unsigned char*>(call_getpid);
+  CHECK(memcmp(bytes, original, sizeof original) == 0);
+  CHECK_EQ(call_getpid(), getpid());
+  bytes[1] = SYS_getppid;
+  OK(mprotect(sites_begin, sites_size(), PROT_READ | PROT_EXEC));
+  CHECK_EQ(call_getpid(), getppid());
+  CHECK_EXIT(in_child([parent = getpid()] { _exit(call_getpid() == parent ? 0 : 1); }), 0);
+}
+
+TEST(file_of_code_is_overwritten) {
+  std::string code(4096, '\x90');
+  const auto put_call = [&](unsigned char number) {
+    const char call[] = {'\xb8', static_cast<char>(number), 0, 0, 0, '\x0f', '\x05', '\xc3'};
+    code.replace(64, sizeof call, call, sizeof call);
+    const int file = OK(open("code", O_WRONLY | O_CREAT, 0700));
+    CHECK_EQ(write(file, code.data(), code.size()), 4096);
+    close(file);
+  };
+  const auto run = [] {
+    const int file = OK(open("code", O_RDONLY));
+    char* at =
+        static_cast<char*>(OK(mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, file, 0)));
+    close(file);
+    long result = 0;
+    // Often, so that a kernel that does something about it has done it.
+    for (int i = 0; i < 400; ++i) result = reinterpret_cast<long (*)()>(at + 64)();
+    OK(munmap(at, 4096));
+    return result;
+  };
+  put_call(SYS_getpid);
+  for (int i = 0; i < 3; ++i) CHECK_EQ(run(), getpid());
+  put_call(SYS_getppid);
+  for (int i = 0; i < 3; ++i) CHECK_EQ(run(), getppid());
+  code.replace(64, 4096 - 64, 4096 - 64, '\0');
+  put_call(SYS_getpid);
+  OK(truncate("code", 4096));
+  CHECK_EQ(run(), getpid());
+}
+
+TEST(signals_arrive_during_short_calls) {
+  constexpr int kSignals = 20000;
+  handle(SIGUSR1, count);
+  signals_seen = 0;
+  static pid_t process, target;
+  process = getpid();
+  target = gettid();
+  static std::atomic<int> sent;
+  sent = 0;
+  pthread_t sender;
+  CHECK_EQ(pthread_create(
+               &sender, nullptr,
+               [](void*) -> void* {
+                 for (int i = 1; i <= kSignals; ++i) {
+                   while (signals_seen < i - 1) {
+                   }
+                   sent = i;
+                   OK(syscall(SYS_tgkill, process, target, SIGUSR1));
+                 }
+                 return nullptr;
+               },
+               nullptr),
+           0);
+  char byte;
+  while (signals_seen < kSignals) {
+    CHECK_EQ(call_getpid(), process);
+    CHECK_EQ(read_as_libraries_do(-1, &byte, 1), -EBADF);
+    CHECK_EQ(enter_at_syscall(SYS_getpid), process);
+  }
+  CHECK_EQ(pthread_join(sender, nullptr), 0);
+  CHECK_EQ(signals_seen, sent.load());
+}
+
+TEST(handler_finds_the_call) {
+  // What a handler sees of an interrupted call is behind the instruction, and going back to the
+  // instruction repeats the call.
+  handle(SIGALRM, [](int, siginfo_t*, void* context) {
+    auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
+    const auto* behind = reinterpret_cast<const char*>(registers[REG_RIP]);
+    if (behind != reinterpret_cast<const char*>(nanosleep_site) + 7) _exit(3);
+    if (registers[REG_RAX] != -EINTR) _exit(4);
+    signals_seen = signals_seen + 1;
+    if (signals_seen == 1) {
+      registers[REG_RIP] -= 2;
+      registers[REG_RAX] = SYS_getppid;
+    }
+  });
+  signals_seen = 0;
+  itimerval timer = {{0, 0}, {0, 20000}};
+  OK(setitimer(ITIMER_REAL, &timer, nullptr));
+  const timespec time = {10, 0};
+  CHECK_EQ(nanosleep_site(&time, nullptr), getppid());
+  CHECK_EQ(signals_seen, 1);
+}
