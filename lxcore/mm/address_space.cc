@@ -27,7 +27,7 @@ bool can_merge(const Area& a, const Area& b) {
   return a.end == b.begin && a.protection == b.protection && a.shared == b.shared &&
          a.file == b.file && (!a.file || a.offset + a.size() == b.offset) && a.name == b.name &&
          a.locked == b.locked && a.dont_fork == b.dont_fork && a.wipe_on_fork == b.wipe_on_fork &&
-         a.text == b.text && !a.grows_down && !b.grows_down;
+         a.was_writable == b.was_writable && a.text == b.text && !a.grows_down && !b.grows_down;
 }
 
 }  // namespace
@@ -128,20 +128,38 @@ Result<u64> AddressSpace::reserve_around_window(u64 begin, u64 size, abi::MapFla
   return begin;
 }
 
-RefPtr<Text> AddressSpace::text_for(File& file, u64 offset, u64 size, abi::ProtFlags protection,
-                                    abi::MapFlags flags) {
-  using enum abi::ProtFlag;
-  if (!protection.has(kPROT_EXEC) || protection.has(kPROT_WRITE) ||
-      (flags.raw() & abi::kMAP_TYPE) != raw(MapFlag::kMAP_PRIVATE)) {
+RefPtr<Text> AddressSpace::text_for(const Area& area) {
+  if (!area.file || area.shared || area.was_writable ||
+      !area.protection.has(abi::ProtFlag::kPROT_EXEC)) {
     return nullptr;
   }
-  RefPtr<Text> text = texts::find(file, offset, size);
-  for (auto& [begin, area] : areas) {
-    if (!text || area.text != text) continue;
+  RefPtr<Text> text = texts::find(*area.file, area.offset, area.size());
+  for (auto& [begin, other] : areas) {
+    if (!text || other.text != text) continue;
     released_.push_back(std::move(text));
     break;
   }
   return text;
+}
+
+void AddressSpace::use_text(u64 address) {
+  Change change(*this);
+  auto at = first_behind(address);
+  if (at == areas.end() || at->first > address) return;
+  Area& area = at->second;
+  if (area.text || area.locked || area.dont_fork) return;
+  RefPtr<Text> text = text_for(area);
+  if (!text) return;
+  host_space.text_base[text->number()] = area.begin - area.offset;
+  // Another thread may run this very code: the host changes the mapping at once, and what is left
+  // of a site serves who was in the middle of it.
+  constexpr u32 kFlags = raw(MapFlag::kMAP_PRIVATE) | raw(MapFlag::kMAP_FIXED);
+  if (host::map(area.begin, area.size(), area.protection.raw(), kFlags, text->object(),
+                text->place_of(area.offset))) {
+    area.text = std::move(text);
+  } else {
+    released_.push_back(std::move(text));
+  }
 }
 
 Result<> AddressSpace::undo_rewriting(u64 begin, u64 end) {
@@ -149,9 +167,8 @@ Result<> AddressSpace::undo_rewriting(u64 begin, u64 end) {
     Area& area = at->second;
     if (!area.text) continue;
     constexpr u32 kFlags = raw(MapFlag::kMAP_PRIVATE) | raw(MapFlag::kMAP_FIXED);
-    const host::Fd fd = TRY(area.file->map())
-    .fd;
-    TRY(host::map(area.begin, area.size(), area.protection.raw(), kFlags, fd, area.offset));
+    const MapSource source = TRY(area.file->map());
+    TRY(host::map(area.begin, area.size(), area.protection.raw(), kFlags, source.fd, area.offset));
     if (area.locked) (void)lock_on_host(area.begin, area.size(), MemoryLock::kResident);
     if (area.dont_fork) MUST(host::advise_memory(area.begin, area.size(), abi::kMADV_DONTFORK));
     released_.push_back(std::move(area.text));
@@ -181,47 +198,46 @@ Result<u64> AddressSpace::map(u64 hint, u64 length, abi::ProtFlags protection, a
   if (total_size() + size > Task::current().limit(abi::kRLIMIT_AS)) return Errno::kENOMEM;
   const MemoryLock lock = lock_of_new(flags);
   if (lock != MemoryLock::kNone) TRY(may_lock(size, Errno::kEAGAIN));
-  host::Fd fd = host::kNoFd;
+  MapSource source;
+  if (file) source = TRY(file->map());
   u32 host_flags = flags.raw() & kHostFlags;
-  if (file) fd = TRY(file->map())
-  .fd;
-  if (fd.value < 0) {
+  if (source.fd.value < 0) {
     host_flags |= raw(MapFlag::kMAP_ANONYMOUS);
-    offset = file ? 0 : offset;
+    offset = 0;
   }
-  u64 host_offset = file ? offset : 0;
-  RefPtr<Text> text = file ? text_for(*file, offset, size, protection, flags) : nullptr;
-  if (text) {
-    fd = text->object();
-    host_offset = text->place_of(offset);
+  Area area;
+  area.end = size;
+  area.protection = protection;
+  area.shared = (flags.raw() & abi::kMAP_TYPE) != raw(MapFlag::kMAP_PRIVATE);
+  area.grows_down = flags.has(MapFlag::kMAP_GROWSDOWN);
+  area.file = std::move(file);
+  area.offset = offset;
+  area.name = name;
+  area.locked = lock != MemoryLock::kNone;
+  area.was_writable = area.file && protection.has(abi::ProtFlag::kPROT_WRITE);
+  area.text = text_for(area);
+  u64 host_offset = area.offset;
+  if (area.text) {
+    // Whatever happens, the last reference goes under the kernel lock.
+    released_.push_back(area.text);
+    source.fd = area.text->object();
+    host_offset = area.text->place_of(offset);
   }
-  auto mapped = host::map(hint, size, protection.raw(), host_flags, fd, host_offset);
-  if (text) released_.push_back(text);
-  if (!mapped) return mapped.error();
-  u64 at = *mapped;
+  u64 at = TRY(host::map(hint, size, protection.raw(), host_flags, source.fd, host_offset));
   if (!pico::is_user_range(at, size)) {
     // The host looks from the top down: the space above the kernel window is used up.
     MUST(host::unmap(at, size));
     at = TRY(host::map(TRY(hole_below_window(size)), size, protection.raw(),
-                       host_flags | raw(MapFlag::kMAP_FIXED_NOREPLACE), fd, host_offset));
+                       host_flags | raw(MapFlag::kMAP_FIXED_NOREPLACE), source.fd, host_offset));
   }
-  if (text) host_space.text_base[text->number()] = at - offset;
+  if (area.text) host_space.text_base[area.text->number()] = at - offset;
   if (fixed) forget(at, at + size);
   if (lock != MemoryLock::kNone && !lock_on_host(at, size, lock)) {
     MUST(host::unmap(at, size));
     return Errno::kEAGAIN;
   }
-  Area area;
   area.begin = at;
   area.end = at + size;
-  area.protection = protection;
-  area.shared = (flags.raw() & abi::kMAP_TYPE) != raw(MapFlag::kMAP_PRIVATE);
-  area.grows_down = flags.has(MapFlag::kMAP_GROWSDOWN);
-  area.offset = file ? offset : 0;
-  area.file = std::move(file);
-  area.name = name;
-  area.locked = lock != MemoryLock::kNone;
-  area.text = std::move(text);
   insert(std::move(area));
   return at;
 }
@@ -266,7 +282,12 @@ Result<> AddressSpace::protect(u64 begin, u64 length, abi::ProtFlags protection)
     end = at->second.end;
   }
   end = std::min(end, begin + size);
-  if (end > begin) update(begin, end, [access](Area& area) { area.protection = access; });
+  if (end > begin) {
+    update(begin, end, [access](Area& area) {
+      area.protection = access;
+      area.was_writable |= area.file && access.has(abi::ProtFlag::kPROT_WRITE);
+    });
+  }
   return result ? refused : result;
 }
 
@@ -365,16 +386,18 @@ usize AddressSpace::force_write(u64 begin, const void* from, usize size) {
   usize done = 0;
   while (done < size) {
     const u64 at = begin + done;
-    const Area* area = find(at);
-    if (!area) break;
-    const usize part = std::min<u64>(size - done, area->end - at);
-    const abi::ProtFlags writable = area->protection | abi::ProtFlag::kPROT_WRITE;
-    const bool opens = !area->protection.has(abi::ProtFlag::kPROT_WRITE);
-    if ((opens && area->shared) || !undo_rewriting(at, at + part)) break;
+    const Iterator found = first_behind(at);
+    if (found == areas.end() || found->first > at) break;
+    Area& area = found->second;
+    const usize part = std::min<u64>(size - done, area.end - at);
+    const abi::ProtFlags writable = area.protection | abi::ProtFlag::kPROT_WRITE;
+    const bool opens = !area.protection.has(abi::ProtFlag::kPROT_WRITE);
+    if ((opens && area.shared) || !undo_rewriting(at, at + part)) break;
+    area.was_writable |= area.file != nullptr;
     const u64 page = page_floor(at), pages = page_ceil(at + part) - page;
     if (opens && !host::protect(page, pages, writable.raw())) break;
     const usize written = copy_out_partial(UserAddr{at}, static_cast<const u8*>(from) + done, part);
-    if (opens) MUST(host::protect(page, pages, area->protection.raw()));
+    if (opens) MUST(host::protect(page, pages, area.protection.raw()));
     done += written;
     if (written < part) break;
   }

@@ -29,7 +29,8 @@ struct Area {
   const char* name = "";  ///< "[heap]", "[stack]", "[vdso]" in /proc/PID/maps
   bool locked = false;
   bool dont_fork = false, wipe_on_fork = false;
-  RefPtr<Text> text;  ///< the pages are those of the rewritten copy of the file
+  bool was_writable = false;  ///< private pages may not be the file's any more
+  RefPtr<Text> text;          ///< the pages are those of the rewritten copy of the file
 
   u64 size() const { return end - begin; }
 };
@@ -79,6 +80,8 @@ class AddressSpace final : public RefCounted {
   /// Writes to the caller's memory whatever its protection, as a debugger does; shared areas
   /// must be writable. The number of bytes written.
   usize force_write(u64 begin, const void* from, usize size);
+  /// Maps the rewritten copy of the file that the code at `address` is of, if there is one.
+  void use_text(u64 address);
   /// The running program, which meanwhile nobody opens for writing (ETXTBSY). Under the
   /// kernel lock, as the object's end and copy_areas() are.
   void set_executable(Path path);
@@ -104,8 +107,7 @@ class AddressSpace final : public RefCounted {
   /// make one of all that programs do not use.
   Result<u64> reserve_around_window(u64 begin, u64 size, abi::MapFlags flags);
   /// The copy to map instead of the file, if there is one and it is not mapped yet.
-  RefPtr<Text> text_for(File& file, u64 offset, u64 size, abi::ProtFlags protection,
-                        abi::MapFlags flags);
+  RefPtr<Text> text_for(const Area& area);
   /// Areas that reach into [begin, end) have the bytes of their files, not rewritten ones.
   Result<> undo_rewriting(u64 begin, u64 end);
   void insert(Area area);

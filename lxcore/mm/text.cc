@@ -129,6 +129,7 @@ void note_trap(Task& task, u64 behind) {
     size = area->size();
   }
   take_sample(*file, offset, size);
+  task.memory->use_text(behind);
   KernelLock::Held held;
   file = nullptr;
 }

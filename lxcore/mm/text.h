@@ -1,7 +1,7 @@
 // Rewritten text: copies of files' code in which system calls enter lxcore without a trap.
 //
-// A file whose code traps often gets one, made once per instance; later mappings of that code for
-// execution take their pages from the copy. The copy is right as long as nobody writes the file,
+// A file whose code traps often gets one, made once per instance; mappings of that code for
+// execution take their pages from the copy, from then on, and when one of them traps. The copy is right as long as nobody writes the file,
 // so only file systems that lxcore alone changes have them, and who opens a file for writing ends
 // its copy. Who writes to text in memory or moves it gets the file's own bytes back first.
 #pragma once
@@ -43,7 +43,7 @@ namespace texts {
 /// The copy that has this part of the file, or null. Without the kernel lock.
 RefPtr<Text> find(File& file, u64 offset, u64 size);
 /// The task has trapped by the system call that ends at `behind`. Makes a copy if that file's code
-/// traps often. Without the kernel lock.
+/// traps often, and maps it for the task. Without the kernel lock.
 void note_trap(Task& task, u64 behind);
 /// The file will be written.
 void file_changes(Inode& inode);
