@@ -407,6 +407,45 @@ TEST(signals_arrive_during_short_calls) {
   CHECK_EQ(signals_seen, sent.load());
 }
 
+TEST(much_code_in_many_files) {
+  // Each file has functions that get the process id, and one that reads.
+  constexpr int kFiles = 80, kFunctions = 40, kStride = 64, kReader = kFunctions * kStride;
+  const std::string call("\xb8\x27\0\0\0\x0f\x05\xc3", 8);
+  const std::string read_call("\x31\xc0\x0f\x05\x48\x3d\0\xf0\xff\xff\xc3", 11);
+  std::string code(4096, '\x90');
+  for (int i = 0; i < kFunctions; ++i) code.replace(size_t(i * kStride + 16), 8, call);
+  code.replace(kReader, 11, read_call);
+  std::vector<char*> mappings;
+  for (int i = 0; i < kFiles; ++i) {
+    const std::string name = "code" + std::to_string(i);
+    write_file(name, code, 0755);
+    const int file = OK(open(name.c_str(), O_RDONLY));
+    mappings.push_back(
+        static_cast<char*>(OK(mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, file, 0))));
+    close(file);
+  }
+  const auto call_all = [&] {
+    char byte;
+    for (char* mapping : mappings) {
+      for (int i = 0; i < kFunctions; ++i) {
+        CHECK_EQ(reinterpret_cast<long (*)()>(mapping + i * kStride + 16)(), getpid());
+      }
+      const auto read_here = reinterpret_cast<decltype(&read_as_libraries_do)>(mapping + kReader);
+      CHECK_EQ(read_here(-1, &byte, 1), -EBADF);
+    }
+  };
+  for (int i = 0; i < 10; ++i) call_all();
+  for (int i = 0; i < kFiles; i += 2) {
+    OK(munmap(mappings[size_t(i)], 4096));
+    const int file = OK(open(("code" + std::to_string(i)).c_str(), O_RDONLY));
+    mappings[size_t(i)] =
+        static_cast<char*>(OK(mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, file, 0)));
+    close(file);
+  }
+  call_all();
+  CHECK_EXIT(in_child([&] { call_all(); }), 0);
+}
+
 // So often that a kernel that does something about it does so while both are in the middle.
 TEST(threads_make_many_calls) {
   const auto call_often = [](void*) -> void* {
