@@ -5,6 +5,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include <algorithm>
+#include <charconv>
 #include <new>
 #include <string_view>
 
@@ -163,6 +165,18 @@ void raise_limits() {
   call(SYS_prlimit64, 0, RLIMIT_CORE, &no_core, nullptr);
 }
 
+void read_oom_score() {
+  i64 fd = call(SYS_openat, AT_FDCWD, "/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC, 0);
+  char text[8];
+  i64 size = fd < 0 ? -1 : call(SYS_pread64, fd, text, sizeof text, 0);
+  if (size < 0) return;
+  const bool negative = text[0] == '-';
+  i32 score = 0;
+  std::from_chars(text + negative, text + size, score);
+  boot_info().oom_score_fd = static_cast<i32>(fd);
+  boot_info().oom_score = negative ? -score : score;
+}
+
 /// On kernel stack 0, in the first process.
 extern "C" [[noreturn]] void lxss_boot_on_kernel_stack() {
   use_stack_slot(0);
@@ -173,6 +187,13 @@ extern "C" [[noreturn]] void lxss_boot_on_kernel_stack() {
 
 }  // namespace
 
+void set_oom_score(i32 score) {
+  if (boot_info().oom_score_fd < 0) return;
+  char text[8];
+  char* end = std::to_chars(text, std::end(text), score).ptr;
+  call(SYS_pwrite64, boot_info().oom_score_fd, text, end - text, 0);
+}
+
 extern "C" [[noreturn]] void lxss_boot(const u64* stack) {
   raise_limits();
   map_arena();
@@ -182,6 +203,7 @@ extern "C" [[noreturn]] void lxss_boot(const u64* stack) {
   info.machine = read_auxiliary_vector(stack);
   info.monitor_process = static_cast<i32>(call(SYS_getpid));
   info.log_fd = control::kLogFd;
+  read_oom_score();
   heap::initialise(kArenaBegin + kPageSize, kArenaSize - kPageSize);
 
   call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);

@@ -61,6 +61,9 @@ void use_stack_slot(u32 slot);
 extern "C" [[noreturn]] void lxss_return_from_frame(ucontext_t* frame);
 extern "C" void lxss_restorer();
 
+/// Sets the first process's oom_score_adj (man 5 proc), which who it forks inherits.
+void set_oom_score(i32 score);
+
 /// Maps a slot's stack and its guard. `space` records what is mapped.
 Result<> map_stack_slot(Space& space, u32 slot);
 
@@ -96,6 +99,10 @@ struct BootInfo {
   MachineInfo machine;
   i32 monitor_process = 0;
   i32 log_fd = -1;
+  /// The first process's own oom_score_adj on the host and where to write it; -1: the host has
+  /// none.
+  i32 oom_score_fd = -1;
+  i32 oom_score = 0;
   bool has_direct_calls = false;
   FpLayout fp;
   std::atomic<u64> texts{1};               ///< numbers in use; there is no text 0

@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <new>
 
 #include "host/linux/syscall.h"
@@ -186,7 +187,14 @@ Result<bool> fork(Thread& child, Space& child_space) {
   occupant(child_space, child.stack_slot) = &child;
   child.in_kernel.store(1, std::memory_order_relaxed);
   u64 flags = process_flags();
+  // When memory runs out the host is to end a guest's program rather than the instance: what the
+  // first process forks, and all that comes of it, counts for more.
+  const bool is_first = parent.host_process == boot_info().monitor_process;
+  const i32 score = boot_info().oom_score;
+  constexpr i32 kGuestsMore = 100, kMost = 1000;
+  if (is_first) set_oom_score(std::min(score + kGuestsMore, kMost));
   i64 result = call(SYS_clone, flags, nullptr, &child.host_thread, &busy, 0);
+  if (is_first && result != 0) set_oom_score(score);
   if (result < 0) return Errno::kEAGAIN;
   if (result > 0) return true;
   stack_header().thread = &child;

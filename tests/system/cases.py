@@ -324,6 +324,30 @@ def sanitizers(lxss):
     check_contains(output, "800000\n" * 3 + "WARNING: ThreadSanitizer: data race", "stack-buffer-overflow")
 
 
+@case()
+def guests_go_first_when_the_host_has_no_memory(lxss):
+    """The first process of the instance is the last that the host should end."""
+    name = f"probe{secrets.token_hex(3)}"
+    script = f"cp $(command -v sleep) /tmp/{name}; /tmp/{name} 60 & echo; read line; kill $!; rm /tmp/{name}"
+    guest = subprocess.Popen(lxss.command("-e", "sh", "-c", script), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        guest.stdout.readline()
+        seen = []
+        while not seen:
+            check(guest.poll() is None, "the guest has ended")
+            for comm in pathlib.Path("/proc").glob("[0-9]*/comm"):
+                try:
+                    if comm.read_text().strip() == name:
+                        seen.append(comm.parent)
+                except OSError:
+                    pass  # it has ended meanwhile
+        parent = (seen[0] / "stat").read_text().rpartition(")")[2].split()[1]
+        score_of = [int((process / "oom_score_adj").read_text()) for process in (seen[0], pathlib.Path("/proc", parent))]
+        check(score_of[0] > score_of[1], f"guest {score_of[0]}, first process {score_of[1]}")
+    finally:
+        guest.communicate(b"\n", timeout=60)
+
+
 @case(needs=("python3",))
 def system_calls_are_rewritten(lxss):
     """Code that calls often gets direct calls, while it runs, unless config.ini says otherwise."""
