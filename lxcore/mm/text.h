@@ -1,9 +1,10 @@
 // Rewritten text: copies of files' code in which system calls enter lxcore without a trap.
 //
 // A file whose code traps often gets one, made once per instance; mappings of that code for
-// execution take their pages from the copy, from then on, and when one of them traps. The copy is right as long as nobody writes the file,
-// so only file systems that lxcore alone changes have them, and who opens a file for writing ends
-// its copy. Who writes to text in memory or moves it gets the file's own bytes back first.
+// execution take their pages from the copy, from then on, and when one of them traps. The copy is
+// right as long as nobody writes the file, so only file systems that lxcore alone changes have
+// them, and who opens a file for writing ends its copy. Who writes to text in memory or moves it
+// gets the file's own bytes back first.
 #pragma once
 
 #include "host/fd.h"

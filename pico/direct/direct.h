@@ -16,11 +16,14 @@ inline constexpr int kInterruptSignal = 33;
 /// calls. The stack itself begins below this page. GS holds the header's address while the guest
 /// makes no use of it.
 struct StackHeader {
+  static constexpr u64 kMark = 0x6c78'7373;
+
   Thread* thread = nullptr;
   ucontext_t* frame = nullptr;         ///< the trap or direct call being served; null outside
   ucontext_t* direct_frame = nullptr;  ///< null while direct calls are not possible
   u64 guest_sp = 0;                    ///< for the entry of a direct call
-  bool fp_saved = false;               ///< the direct frame has the guest's FP state, too
+  u64 mark = 0;           ///< kMark while direct calls are possible: a GS that names this is ours
+  bool fp_saved = false;  ///< the direct frame has the guest's FP state, too
   /// The direct call is to return by the host's sigreturn: the frame has more than the general
   /// registers, or the interruption signal is masked.
   bool leave_through_frame = false;

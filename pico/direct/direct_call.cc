@@ -35,15 +35,27 @@ lxss_call_stubs:
   .globl lxss_call_stubs_end
 lxss_call_stubs_end:
 
-  # R11: the slot. GS is the guest's own unless it has the upper half of StackHeaders' addresses.
+  # R11: the slot. GS is the guest's own unless it has the upper half of StackHeaders' addresses and
+  # leads to a mark.
 lxss_direct_entry:
   rdgsbase %rcx
   bswap %rcx
   lea -0x6d0000(%rcx), %ecx
-  jrcxz 1f
+  jrcxz 2f
+1:
   mov $0x7f063ff8, %ecx     # a trap in the table's last slot
   jmp *%rcx
-1:
+2:
+  rdgsbase %rcx
+3:
+  mov 32(%rcx), %rcx        # StackHeader::mark
+  .pushsection lxss_fixups, "a"
+  .quad 3b, 1b
+  .popsection
+  lea -0x6c787373(%rcx), %rcx
+  jrcxz 4f
+  jmp 1b
+4:
   rdgsbase %rcx
   mov %rsp, 24(%rcx)        # StackHeader::guest_sp
   mov 16(%rcx), %rsp        # StackHeader::direct_frame, whose offsets follow
@@ -138,7 +150,8 @@ constexpr u64 kTrapInTable = kCallTable + kNoSlot * sizeof(u64);
 constexpr u64 kUd2 = 0x0b0f;
 static_assert(kCallSites == 2047 && kTrapInTable == 0x7f06'3ff8);
 static_assert(kStackArea >> 32 == 0x6d00 && (kStackAreaEnd - 1) >> 32 == 0x6d00);
-static_assert(offsetof(StackHeader, direct_frame) == 16 && offsetof(StackHeader, guest_sp) == 24);
+static_assert(offsetof(StackHeader, direct_frame) == 16 && offsetof(StackHeader, guest_sp) == 24 &&
+              offsetof(StackHeader, mark) == 32 && StackHeader::kMark == 0x6c787373);
 
 std::atomic<CallSite>& site_of(u32 slot) { return boot_info().sites[slot]; }
 
@@ -357,6 +370,7 @@ void prepare_direct_calls() {
   *reinterpret_cast<abi::XStateHeader*>(&fp + 1) = {};
   *reinterpret_cast<u32*>(fp_at + layout.state_size) = abi::kFP_XSTATE_MAGIC2;
   header.direct_frame = reinterpret_cast<ucontext_t*>(frame);
+  header.mark = StackHeader::kMark;
   set_gs_base(0);
 }
 

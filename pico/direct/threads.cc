@@ -251,10 +251,12 @@ void enter_guest(void (*run)()) {
 }
 
 void exit_thread() {
+  stack_header().mark = 0;
   for (;;) call(SYS_exit, 0);
 }
 
 void exit_process() {
+  stack_header().mark = 0;
   for (;;) call(SYS_exit_group, 0);
 }
 

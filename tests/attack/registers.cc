@@ -10,6 +10,9 @@ using namespace attack;
 
 namespace {
 
+// The kernel stacks' slots (pico/layout.h), of which one-threaded programs have the first.
+constexpr uintptr_t kStacks = 0x6d0009000000, kStackSize = 128 * 1024;
+
 using Change = void (*)(ucontext_t&);
 Change change_frame;
 
@@ -163,9 +166,23 @@ void attack_with_flag(const char* name, unsigned long flag) {
   });
 }
 
+void attack_gs(uintptr_t address) {
+  attempt("wrgsbase", [=] {
+    asm volatile("wrgsbase %0" : : "r"(address));
+    const bool wrong = getppid() == getpid();
+    raise(SIGURG);
+    return wrong;
+  });
+}
+
 void attack_bases() {
   constexpr unsigned long kFsGsBase = 1 << 1;
   const bool has_instructions = getauxval(AT_HWCAP2) & kFsGsBase;
+  // So often that lxcore serves the calls without a trap, where it finds its stack by GS.
+  for (int i = 0; i < 2000; ++i) getppid();
+  for (uintptr_t slot : {1, 2, 4095}) {
+    if (has_instructions) attack_gs(kStacks + (slot + 1) * kStackSize - 64);
+  }
   for (uintptr_t address : kWindowAddresses) {
     for (int which : {ARCH_SET_GS, ARCH_SET_FS}) {
       attempt("arch_prctl", [=] {
@@ -177,12 +194,7 @@ void attack_bases() {
       });
     }
     if (!has_instructions) continue;
-    attempt("wrgsbase", [=] {
-      asm volatile("wrgsbase %0" : : "r"(address));
-      getppid();
-      raise(SIGURG);
-      return false;
-    });
+    attack_gs(address);
     attempt("wrfsbase", [=] {
       asm volatile(
           "wrfsbase %0\n\t"
