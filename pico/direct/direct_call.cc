@@ -1,9 +1,10 @@
 // Direct calls: system calls of rewritten text, without a trap.
 //
 // A call site (call_site.h) is a jump through a slot of the table at kCallTable. The slot leads to
-// a stub of its own here, which tells lxcore the site, and with it the number and where to return.
-// Only general registers are saved: lxcore uses no others (a check of the image makes sure). RCX
-// and R11, which system calls clobber, are free to use; flags are saved before they change.
+// a trampoline of its own here, which tells lxcore the site, and with it the number and where to
+// return. Only general registers are saved: lxcore uses no others (a check of the image makes
+// sure). RCX and R11, which system calls clobber, are free to use; flags are saved before they
+// change.
 //
 // The interruption signal is not masked in a direct call. If it comes, it is masked and sent
 // again, and the call returns by the host's sigreturn, after which it arrives in the guest.
@@ -14,8 +15,8 @@
 #include "pico/direct/call_site.h"
 #include "pico/direct/direct.h"
 
-extern "C" const char lxss_call_stubs[];
-extern "C" const char lxss_call_stubs_end[];
+extern "C" const char lxss_trampolines[];
+extern "C" const char lxss_trampolines_end[];
 extern "C" const char lxss_direct_exit_begin[];
 extern "C" const char lxss_direct_exit_end[];
 extern "C" const char lxss_direct_leave[];
@@ -23,8 +24,8 @@ extern "C" const char lxss_direct_leave[];
 asm(R"(
   .pushsection .text
   .balign 16
-  .globl lxss_call_stubs
-lxss_call_stubs:
+  .globl lxss_trampolines
+lxss_trampolines:
   .set slot, 0
   .rept 2047
   .balign 16
@@ -32,8 +33,8 @@ lxss_call_stubs:
   jmp lxss_direct_entry
   .set slot, slot + 1
   .endr
-  .globl lxss_call_stubs_end
-lxss_call_stubs_end:
+  .globl lxss_trampolines_end
+lxss_trampolines_end:
 
   # R11: the slot. GS is the guest's own unless it has the upper half of StackHeaders' addresses and
   # leads to a mark.
@@ -144,7 +145,7 @@ using host::sys::call;
 
 namespace {
 
-constexpr u64 kStubSize = 16;
+constexpr u64 kTrampolineSize = 16;
 /// In the place of the last slot, outside of kernel text: ud2.
 constexpr u64 kTrapInTable = kCallTable + kNoSlot * sizeof(u64);
 constexpr u64 kUd2 = 0x0b0f;
@@ -341,7 +342,7 @@ void enable_direct_calls() {
   if (at != static_cast<i64>(kCallTable)) return;
   auto* slots = reinterpret_cast<u64*>(kCallTable);
   for (u32 i = 0; i < kCallSites; ++i) {
-    slots[i] = reinterpret_cast<u64>(lxss_call_stubs) + i * kStubSize;
+    slots[i] = reinterpret_cast<u64>(lxss_trampolines) + i * kTrampolineSize;
   }
   slots[kNoSlot] = kUd2;
   if (call(SYS_mprotect, kCallTable, kSize, PROT_READ | PROT_EXEC) < 0) return;
@@ -412,10 +413,10 @@ SiteEvent restore_call_site(int signal, ucontext_t& frame) {
     return SiteEvent::kSystemCall;
   }
   if (signal == SIGILL && boot_info().has_direct_calls) return resume_split_site(frame, at);
-  const u64 stubs = reinterpret_cast<u64>(lxss_call_stubs);
-  if (signal == SIGTRAP && at >= stubs && at < reinterpret_cast<u64>(lxss_call_stubs_end)) {
+  const u64 trampolines = reinterpret_cast<u64>(lxss_trampolines);
+  if (signal == SIGTRAP && at >= trampolines && at < reinterpret_cast<u64>(lxss_trampolines_end)) {
     // A single step by the site's jump, where it would have been one by the displaced instruction.
-    const auto [site, address] = site_in((at - stubs) / kStubSize);
+    const auto [site, address] = site_in((at - trampolines) / kTrampolineSize);
     if (address == 0 || !execute_displaced(frame, site)) return SiteEvent::kNone;
     regs[REG_RIP] = static_cast<greg_t>(address + site.call_size() - kSyscallSize);
     return SiteEvent::kSingleStep;
