@@ -98,7 +98,7 @@ Result<> spawn(Thread& child, const SpawnOptions& options);
 Result<bool> fork(Thread& child, Space& child_space);
 
 /// For exec in a process that shares memory: the caller goes on in a fresh host process on
-/// a private copy. `space` are the new address space's. What lies at [scratch, scratch + size)
+/// a private copy. `space` is the new address space's. What lies at [scratch, scratch + size)
 /// moves along: it goes from the shared memory.
 Result<> leave_shared_memory(Space& space, u64 scratch, u64 size);
 
@@ -153,8 +153,8 @@ Result<u32> compare_exchange_user(u64 address, u32 expected, u32 desired);
 
 /// Rewritten text: code in which system calls enter lxcore without a trap (README.md).
 ///
-/// True if the system call that the caller's trap was is of the kind that can be rewritten, and
-/// this machine lets lxcore do so.
+/// True if the system call instruction that ends at `behind` is of a kind that can be rewritten,
+/// and this machine lets lxcore do so.
 bool is_call_site(u64 behind);
 /// A number below kMaxTexts for a text; ENOSPC.
 Result<u32> take_text_number();

@@ -65,13 +65,8 @@ void AddressSpace::try_merge(Iterator at) {
   auto before = std::prev(at);
   if (!can_merge(before->second, at->second)) return;
   before->second.end = at->second.end;
-  release(at->second);
+  if (at->second.file) released_.push_back(std::move(at->second.file));
   areas.erase(at);
-}
-
-void AddressSpace::release(Area& area) {
-  if (area.file) released_.push_back(std::move(area.file));
-  if (area.text) released_.push_back(std::move(area.text));
 }
 
 void AddressSpace::insert(Area area) {
@@ -102,7 +97,7 @@ void AddressSpace::forget(u64 begin, u64 end) {
   auto at = areas.lower_bound(begin);
   while (at != areas.end() && at->first < end) {
     total_size_ -= at->second.size();
-    release(at->second);
+    if (at->second.file) released_.push_back(std::move(at->second.file));
     at = areas.erase(at);
   }
 }
@@ -134,10 +129,9 @@ RefPtr<Text> AddressSpace::text_for(const Area& area) {
     return nullptr;
   }
   RefPtr<Text> text = texts::find(*area.file, area.offset, area.size());
+  if (!text) return nullptr;
   for (auto& [begin, other] : areas) {
-    if (!text || other.text != text) continue;
-    released_.push_back(std::move(text));
-    break;
+    if (other.text == text) return nullptr;
   }
   return text;
 }
@@ -157,8 +151,6 @@ void AddressSpace::use_text(u64 address) {
   if (host::map(area.begin, area.size(), area.protection.raw(), kFlags, text->object(),
                 text->place_of(area.offset))) {
     area.text = std::move(text);
-  } else {
-    released_.push_back(std::move(text));
   }
 }
 
@@ -171,7 +163,7 @@ Result<> AddressSpace::undo_rewriting(u64 begin, u64 end) {
     TRY(host::map(area.begin, area.size(), area.protection.raw(), kFlags, source.fd, area.offset));
     if (area.locked) (void)lock_on_host(area.begin, area.size(), MemoryLock::kResident);
     if (area.dont_fork) MUST(host::advise_memory(area.begin, area.size(), abi::kMADV_DONTFORK));
-    released_.push_back(std::move(area.text));
+    area.text = nullptr;
   }
   return {};
 }
@@ -218,8 +210,6 @@ Result<u64> AddressSpace::map(u64 hint, u64 length, abi::ProtFlags protection, a
   area.text = text_for(area);
   u64 host_offset = area.offset;
   if (area.text) {
-    // Whatever happens, the last reference goes under the kernel lock.
-    released_.push_back(area.text);
     source.fd = area.text->object();
     host_offset = area.text->place_of(offset);
   }
@@ -436,7 +426,9 @@ void AddressSpace::clear() {
     at = end;
   }
   if (at < pico::kUserEnd) MUST(host::unmap(at, pico::kUserEnd - at));
-  for (auto& [begin, area] : areas) release(area);
+  for (auto& [begin, area] : areas) {
+    if (area.file) released_.push_back(std::move(area.file));
+  }
   areas.clear();
   total_size_ = 0;
   future_lock_ = MemoryLock::kNone;

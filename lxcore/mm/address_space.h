@@ -111,8 +111,6 @@ class AddressSpace final : public RefCounted {
   /// Areas that reach into [begin, end) have the bytes of their files, not rewritten ones.
   Result<> undo_rewriting(u64 begin, u64 end);
   void insert(Area area);
-  /// Keeps what the area refers to until the change is over.
-  void release(Area& area);
   /// Removes what is known of [begin, end); areas that reach beyond are cut.
   void forget(u64 begin, u64 end);
   void split_at(u64 address);
@@ -127,8 +125,7 @@ class AddressSpace final : public RefCounted {
 
   std::atomic<u64> total_size_{0};
   MemoryLock future_lock_ = MemoryLock::kNone;
-  /// Dropped under the kernel lock after a change.
-  std::vector<RefPtr<RefCounted>> released_;
+  std::vector<RefPtr<File>> released_;  ///< dropped under the kernel lock after a change
 };
 
 }  // namespace lxss

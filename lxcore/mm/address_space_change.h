@@ -13,7 +13,7 @@ class AddressSpace::Change {
     space_.mutex.lock();
   }
   ~Change() {
-    std::vector<RefPtr<RefCounted>> released = std::move(space_.released_);
+    std::vector<RefPtr<File>> released = std::move(space_.released_);
     space_.released_.clear();
     space_.mutex.unlock();
     if (!released.empty()) {

@@ -63,12 +63,11 @@ Result<> read_all(host::Fd file, std::span<std::byte> to, u64 offset) {
 
 Result<RefPtr<Text>> Text::create(File& file, u64 begin, u64 size) {
   if (size > kMaxSize) return Errno::kEFBIG;
-  const host::Fd source = TRY(file.map())
-  .fd;
+  const MapSource source = TRY(file.map());
   host::UniqueFd object = TRY(host::create_memory_object("lxss-text"));
   TRY(host::set_size(object.get(), size));
   Scratch scratch = TRY(Scratch::map(object.get(), size));
-  TRY(read_all(source, scratch.bytes(), begin));
+  TRY(read_all(source.fd, scratch.bytes(), begin));
   const u32 number = TRY(pico::take_text_number());
   RefPtr<Text> text = RefPtr<Text>::adopt(new Text(number, begin, size, std::move(object)));
   if (pico::rewrite_calls(number, scratch.bytes(), begin) == 0) return Errno::kENOSPC;
@@ -93,15 +92,16 @@ bool can_have_one(const File& file) {
 
 /// Counts a sample, and makes the copy when there are enough.
 void take_sample(File& file, u64 offset, u64 size) {
+  u32 version;
   {
     KernelLock::Held held;
     if (!can_have_one(file) || ++file.inode().text_samples != kSamplesOfHotFile) return;
+    version = file.inode().text_version;
   }
   auto made = Text::create(file, offset, size);
+  if (!made) return;
   KernelLock::Held held;
-  // Fewer samples than before: somebody has written the file meanwhile.
-  if (made && file.inode().text_samples >= kSamplesOfHotFile) file.inode().text = *made;
-  made = RefPtr<Text>();
+  if (file.inode().text_version == version) file.inode().text = std::move(*made);
 }
 
 }  // namespace
@@ -137,6 +137,7 @@ void note_trap(Task& task, u64 behind) {
 void file_changes(Inode& inode) {
   inode.text = nullptr;
   inode.text_samples = 0;
+  inode.text_version += 1;
 }
 
 }  // namespace texts

@@ -14,6 +14,7 @@ namespace lxss {
 
 class Task;
 
+/// Unlike a File it may lose its last reference without the kernel lock.
 class Text final : public RefCounted {
  public:
   static constexpr u64 kMaxSize = u64{16} << 20;

@@ -126,6 +126,7 @@ class Inode : public RefCounted {
   RefCounted* watches = nullptr;       ///< ipc/inotify.cc; likewise
   RefPtr<RefCounted> text;             ///< mm/text.cc: its code, rewritten, while nobody writes it
   u32 text_samples = 0;                ///< mm/text.cc
+  u32 text_version = 0;                ///< mm/text.cc: counts those who opened it for writing
   SleepLock write_lock;                ///< held by the VFS across each write to a regular file
   u32 writers = 0;                     ///< open for writing: exec answers ETXTBSY
   u32 executors = 0;                   ///< mapped as a program: open for writing answers ETXTBSY

@@ -39,6 +39,12 @@ Config Config::parse(std::string_view text) {
     }
   }
   config.rewrite_calls = ini.get_bool("general", "rewriteSystemCalls", true);
+  const auto rewrite_calls = ini.get("general", "rewriteSystemCalls");
+  if (rewrite_calls &&
+      ini.get_bool("general", "rewriteSystemCalls", false) != config.rewrite_calls) {
+    config.errors.push_back(
+        fmt::format("rewriteSystemCalls is neither true nor false: {}", *rewrite_calls));
+  }
   std::map<char, std::string> drives = {{'c', "/"}};
   for (const auto& [letter, directory] : ini.section("drives")) {
     if (letter.size() != 1 || letter[0] < 'c' || letter[0] > 'z') {

@@ -179,8 +179,8 @@ void read_oom_score() {
 
 /// On kernel stack 0, in the first process.
 extern "C" [[noreturn]] void lxss_boot_on_kernel_stack() {
-  use_stack_slot(0);
   enable_direct_calls();
+  use_stack_slot(0);
   unmap_leftovers(boot_info().machine);
   upcall::boot();
 }

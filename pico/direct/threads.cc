@@ -244,7 +244,6 @@ void enter_guest(void (*run)()) {
   frame.uc_stack.ss_sp = reinterpret_cast<void*>(slot_begin(slot));
   frame.uc_stack.ss_size = slot_stack(slot) - slot_begin(slot);
   header.frame = &frame;
-  prepare_direct_calls();
   run();
   stack_header().thread->in_kernel.store(0, std::memory_order_relaxed);
   lxss_return_from_frame(&frame);

@@ -41,6 +41,7 @@ TEST(Config, DrivesAndIdleTime) {
   EXPECT_FALSE(config.idle_timeout);
   EXPECT_TRUE(config.rewrite_calls);
   EXPECT_FALSE(Config::parse("[general]\nrewriteSystemCalls = false").rewrite_calls);
+  EXPECT_EQ(Config::parse("[general]\nrewriteSystemCalls = maybe").errors.size(), 1u);
   ASSERT_EQ(config.drives.size(), 1u);
   EXPECT_EQ(config.drives[0].letter, 'd');
   EXPECT_EQ(config.errors.size(), 2u);
