@@ -118,7 +118,7 @@ Result<> file_nr(Machine&, TextBuilder& out) {
   for (auto& [tid, task] : kernel().tasks) {
     // Threads share their table: the leader counts for all.
     if (!task->process || !task->files || task->process->any_thread() != task.get()) continue;
-    for (i32 fd = 0; fd < task->files->end(); ++fd) open += task->files->get(Fd{fd}).ok();
+    for (i32 fd = task->files->next_used(0); fd >= 0; fd = task->files->next_used(fd + 1)) ++open;
   }
   out << open << "\t0\t9223372036854775807\n";
   return {};

@@ -68,7 +68,7 @@ char state_letter(const Subject& subject) {
   if (thread == &Task::current()) return 'R';
   if (subject.process->state == ProcessState::kStopped || thread->stopped) return 'T';
   // What waits on a queue, or in a host call that an interruption ends (a futex).
-  if (thread->sleeping) return thread->woken ? 'R' : 'S';
+  if (thread->sleeping) return thread->wake_pending ? 'R' : 'S';
   return thread->in_kernel.load(std::memory_order_relaxed) == pico::Thread::kBlockedInHost ? 'S'
                                                                                            : 'R';
 }

@@ -126,10 +126,11 @@ class FdDirectory final : public Directory {
     Task* thread = subject_.thread();
     if (!thread || !thread->files) return Errno::kENOENT;
     const FdTable& files = *thread->files;
-    u64 end = synthetic::kFirstOffset + static_cast<u64>(files.end());
-    for (; offset < end; ++offset) {
-      i32 fd = static_cast<i32>(offset - synthetic::kFirstOffset);
-      if (!files.get(Fd{fd})) continue;
+    constexpr u64 kEnd = synthetic::kFirstOffset + FdTable::kMaxDescriptors;
+    if (offset >= kEnd) return {};
+    for (i32 fd = files.next_used(static_cast<i32>(offset - synthetic::kFirstOffset)); fd >= 0;
+         fd = files.next_used(fd + 1)) {
+      offset = synthetic::kFirstOffset + static_cast<u64>(fd);
       TextBuilder name;
       name << fd;
       u8 type = view_ == FdView::kLinks ? abi::kDT_LNK : abi::kDT_REG;
@@ -151,7 +152,9 @@ class FdDirectory final : public Directory {
     Task* thread = subject_.thread();
     if (view_ == FdView::kInfo || !thread || !thread->files) return 0;
     u64 count = 0;
-    for (i32 fd = 0; fd < thread->files->end(); ++fd) count += thread->files->get(Fd{fd}).ok();
+    for (i32 fd = thread->files->next_used(0); fd >= 0; fd = thread->files->next_used(fd + 1)) {
+      ++count;
+    }
     return count;
   }
 

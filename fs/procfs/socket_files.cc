@@ -57,7 +57,7 @@ std::vector<RefPtr<net::Socket>> open_sockets() {
   std::vector<RefPtr<net::Socket>> sockets;
   for (auto& [tid, task] : kernel().tasks) {
     if (!task->process || !task->files || task->process->any_thread() != task.get()) continue;
-    for (i32 fd = 0; fd < task->files->end(); ++fd) {
+    for (i32 fd = task->files->next_used(0); fd >= 0; fd = task->files->next_used(fd + 1)) {
       auto file = task->files->get(Fd{fd});
       if (!file) continue;
       if (net::Socket* socket = (*file)->as_socket()) sockets.emplace_back(socket);

@@ -276,9 +276,6 @@ void run(host::UniqueFd death_events) {
 
 namespace lxss {
 
-void wake_monitor() {
-  Task& monitor = *kernel().monitor;
-  if (monitor.sleeping) wake_task(monitor);
-}
+void wake_monitor() { wake_task(*kernel().monitor); }
 
 }  // namespace lxss

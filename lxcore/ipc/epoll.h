@@ -42,7 +42,10 @@ class EpollItem final : public ListNode<EpollReadyTag>,
  private:
   struct Hook final : WaitEntry {
     EpollItem* item = nullptr;
-    void notify(PollEvents events) override { item->notified(events); }
+    bool notify(PollEvents events) override {
+      item->notified(events);
+      return true;
+    }
   };
   Hook first_hook_;
   std::vector<std::unique_ptr<Hook>> more_hooks_;

@@ -146,13 +146,7 @@ void stop(Task& task, i32 signal) {
   process.stop_signal = signal;
   process.continued = false;
   for (Task& thread : process.threads) {
-    if (&thread != &task) {
-      if (thread.sleeping) {
-        wake_task(thread);
-      } else {
-        pico::interrupt(thread);
-      }
-    }
+    if (&thread != &task) kick(thread);
   }
   SigInfo info = kernel_info(abi::kSIGCHLD);
   info.code = abi::kCLD_STOPPED;

@@ -31,15 +31,18 @@ void SignalActions::reset_for_exec() {
 }
 
 bool PendingSignals::add(const SigInfo& info) {
-  if (info.signo < kFirstRealTime && set_.has(info.signo)) return true;
+  abi::SigSet now = set();
+  if (info.signo < kFirstRealTime && now.has(info.signo)) return true;
   if (queue_.size() >= kMaxQueued && info.signo >= kFirstRealTime && info.code < 0) return false;
-  set_.add(info.signo);
+  now.add(info.signo);
+  set_.store(now, std::memory_order_relaxed);
   queue_.push_back(info);
   return true;
 }
 
 SigInfo PendingSignals::take(SigSet wanted) {
-  i32 signal = (set_ & wanted).first();
+  abi::SigSet now = set();
+  i32 signal = (now & wanted).first();
   SigInfo info{};
   bool more = false;
   for (auto at = queue_.begin(); at != queue_.end();) {
@@ -54,13 +57,16 @@ SigInfo PendingSignals::take(SigSet wanted) {
       ++at;
     }
   }
-  if (!more) set_.del(signal);
+  if (!more) {
+    now.del(signal);
+    set_.store(now, std::memory_order_relaxed);
+  }
   return info;
 }
 
 void PendingSignals::discard(SigSet signals) {
-  if (!set_.any(signals)) return;
-  set_ = set_.without(signals);
+  if (!set().any(signals)) return;
+  set_.store(set().without(signals), std::memory_order_relaxed);
   std::erase_if(queue_, [signals](const SigInfo& info) { return signals.has(info.signo); });
 }
 
@@ -72,14 +78,14 @@ SigSet deliverable(const Task& task) {
   return (task.pending.set() | task.process->pending.set()).without(task.blocked);
 }
 
-/// Makes a task look at its state at once, wherever it is.
+}  // namespace
+
 void kick(Task& task) {
-  if (task.sleeping) {
-    wake_task(task);
-  } else if (&task != &Task::current()) {
-    pico::interrupt(task);
-  }
+  wake_task(task);
+  if (!task.sleeping && &task != &Task::current()) pico::interrupt(task);
 }
+
+namespace {
 
 bool is_ignored(const Task& task, i32 signal) {
   u64 handler = task.actions->at(signal).handler;

@@ -2,6 +2,7 @@
 // Guarded by the kernel lock.
 #pragma once
 
+#include <atomic>
 #include <list>
 
 #include "abi/linux/signal.h"
@@ -33,7 +34,8 @@ class PendingSignals {
  public:
   static constexpr usize kMaxQueued = 1024;  ///< of one queue; SI_QUEUE beyond is EAGAIN
 
-  abi::SigSet set() const { return set_; }
+  /// Read without a lock by the task that looks whether it is interrupted.
+  abi::SigSet set() const { return set_.load(std::memory_order_relaxed); }
   usize size() const { return queue_.size(); }
   /// False if the queue is full.
   bool add(const abi::SigInfo& info);
@@ -42,7 +44,7 @@ class PendingSignals {
   void discard(abi::SigSet signals);
 
  private:
-  abi::SigSet set_{};
+  std::atomic<abi::SigSet> set_{};
   std::list<abi::SigInfo> queue_;
 };
 
@@ -67,6 +69,8 @@ void end_process(Process& process, i32 status);
 void end_task(Task& task);
 /// Tells the parent of a change of `process`: wakes its waits and sends `info` (signo 0: none).
 void notify_parent(Process& process, const abi::SigInfo& info);
+/// Makes a task look at its state at once, wherever it is.
+void kick(Task& task);
 /// A synchronous fault: delivered even if blocked or ignored (it then kills).
 void force(Task& task, const abi::SigInfo& info);
 

@@ -1,58 +1,81 @@
-// The kernel lock: one per instance, shared by all pico processes, adaptive.
+// The kernel lock: one per instance. It guards processes, threads, groups, sessions, credentials of
+// others, signals and timers, and what has no lock of its own.
 //
-// Held at entry by every handler that takes Task& (see syscalls/arguments.h).
-// It is dropped while blocking (WaitQueue) and around host calls that may take
-// long (KernelLock::Released). Holds are meant to stay under a microsecond.
-// Order: an AddressSpace's mutex before the kernel lock; the heap's lock last.
+// The outermost of the short locks. It may be taken again by its holder, and is given up by who
+// waits or calls the host (Released, which does nothing for who does not hold it): so code that
+// wants it need not know whether its caller has it. Held at entry by handlers that take Task&.
+// Order: an AddressSpace's mutex before the kernel lock; the heap's locks last.
 #pragma once
 
 #include <atomic>
 
-#include "base/types.h"
+#include "lxcore/sync/lock.h"
 
 namespace lxss {
 
-class KernelLock {
+/// Whether a class has locks of its own, or is called under the kernel lock.
+enum class Locking : u8 { kKernel, kOwn };
+
+class LXSS_CAPABILITY("kernel lock") KernelLock {
  public:
-  void lock();
-  /// Unlocks, then wakes the tasks whose wake-up was decided under the lock.
-  void unlock();
-  bool held_by_current() const;
-  /// The host thread that holds the lock, 0 if free.
-  i32 owner() const { return static_cast<i32>(word_.load() & ~kWaiters); }
+  void lock() LXSS_ACQUIRE();
+  void unlock() LXSS_RELEASE();
+  bool held_by_current() const { return lock_.held_by_current(); }
 
   /// Holds the lock for a scope.
   class Held;
-  /// Gives the lock up for a scope.
+  /// Holds it for what has no locks of its own.
+  class HeldFor;
+  /// Gives the lock up for a scope, however often the task has taken it.
   class Released;
 
  private:
-  void wait_for_owner(u32 seen);
-
-  static constexpr u32 kWaiters = 1u << 31;
-  std::atomic<u32> word_{0};  ///< owner's host thread id | kWaiters
+  Lock lock_{LockRank::kKernel};
 };
 
 /// The instance's lock.
 KernelLock& kernel_lock();
 
-class [[nodiscard]] KernelLock::Held {
+class [[nodiscard]] LXSS_SCOPED_CAPABILITY KernelLock::Held {
  public:
-  Held() { kernel_lock().lock(); }
-  ~Held() { kernel_lock().unlock(); }
+  Held() LXSS_ACQUIRE(kernel_lock()) { kernel_lock().lock(); }
+  ~Held() LXSS_RELEASE() { kernel_lock().unlock(); }
   Held(const Held&) = delete;
   Held& operator=(const Held&) = delete;
 };
 
-class [[nodiscard]] KernelLock::Released {
+class [[nodiscard]] KernelLock::HeldFor {
  public:
-  Released() { kernel_lock().unlock(); }
-  ~Released() { kernel_lock().lock(); }
-  Released(const Released&) = delete;
-  Released& operator=(const Released&) = delete;
+  explicit HeldFor(Locking locking) : needed_(locking == Locking::kKernel) {
+    if (needed_) [[unlikely]]
+      take();
+  }
+  ~HeldFor() {
+    if (needed_) [[unlikely]]
+      give();
+  }
+  HeldFor(const HeldFor&) = delete;
+  HeldFor& operator=(const HeldFor&) = delete;
+
+ private:
+  static void take() LXSS_NO_THREAD_SAFETY_ANALYSIS { kernel_lock().lock(); }
+  static void give() LXSS_NO_THREAD_SAFETY_ANALYSIS { kernel_lock().unlock(); }
+  bool needed_;
 };
 
-/// A short lock of its own in the arena, for data that the kernel lock does not guard.
+class [[nodiscard]] KernelLock::Released {
+ public:
+  Released();
+  ~Released();
+  Released(const Released&) = delete;
+  Released& operator=(const Released&) = delete;
+
+ private:
+  u32 depth_;
+};
+
+/// A lock in the arena for who may have no Task yet; not recorded, held across host calls by the
+/// address spaces, innermost of all in the heap.
 class Mutex {
  public:
   void lock();

@@ -7,70 +7,179 @@ namespace lxss {
 TaskWaitEntry& wait_entry(Task& task) { return task.wait_entry; }
 
 void wake_task(Task& task) {
-  task.woken = true;
-  task.wait_word.fetch_add(1, std::memory_order_release);
+  task.wait_word.fetch_add(1, std::memory_order_seq_cst);
+  if (!task.sleeping.load(std::memory_order_seq_cst)) return;
   // Pending from an earlier decision: that waker has not made its host call yet and its
   // call serves this decision too.
   if (task.wake_pending.exchange(true)) return;
-  Task& self = Task::current();
+  HeldLocks& held = Task::current().held;
   task.ref();
-  task.next_to_wake = self.tasks_to_wake;
-  self.tasks_to_wake = &task;
+  task.next_to_wake = held.to_wake;
+  held.to_wake = &task;
+  wake_decided();
 }
 
-void TaskWaitEntry::notify(PollEvents) {
-  if (task_->sleeping) wake_task(*task_);
+bool TaskWaitEntry::notify(PollEvents) {
+  wake_task(*task_);
+  return true;
 }
 
-namespace {
+void WaitEntry::unlink() {
+  if (!queue_) return;
+  Lock::Held held(queue_->lock_);
+  ListNode<WaitEntry>::unlink();
+  queue_->waiting_.fetch_sub(1, std::memory_order_relaxed);
+  queue_ = nullptr;
+}
 
-/// False at the deadline.
-bool block(Task& task, host::Deadline deadline) {
-  task.woken = false;
-  task.sleeping = true;
-  u32 seen = task.wait_word.load(std::memory_order_acquire);
-  while (!task.woken) {
-    kernel_lock().unlock();
-    Result<> result =
-        host::wait_word(reinterpret_cast<const u32*>(&task.wait_word), seen, deadline);
-    kernel_lock().lock();
-    if (result.is(Errno::kETIMEDOUT)) break;
-    seen = task.wait_word.load(std::memory_order_acquire);
+WaitQueue::~WaitQueue() {
+  if (!has_waiters()) return;
+  Lock::Held held(lock_);
+  while (!entries_.empty()) entries_.pop_front().queue_ = nullptr;
+}
+
+void WaitQueue::add(WaitEntry& entry) {
+  Lock::Held held(lock_);
+  entry.queue_ = this;
+  entry.exclusive_ = false;
+  entries_.push_front(entry);
+  waiting_.fetch_add(1, std::memory_order_seq_cst);
+}
+
+void WaitQueue::add_exclusive(WaitEntry& entry) {
+  Lock::Held held(lock_);
+  entry.queue_ = this;
+  entry.exclusive_ = true;
+  entries_.push_back(entry);
+  waiting_.fetch_add(1, std::memory_order_seq_cst);
+}
+
+void WaitQueue::wake(PollEvents events) {
+  // Who adds itself afterwards looks at the condition afterwards.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (!has_waiters()) return;
+  Lock::Held held(lock_);
+  for (WaitEntry& entry : entries_) {
+    const bool taken = entry.notify(events);
+    if (taken && entry.exclusive_) break;
   }
-  task.sleeping = false;
-  return task.woken;
 }
 
-}  // namespace
+Wait::Wait(Task& task) : task_(task), seen_(task.wait_word.load(std::memory_order_acquire)) {}
 
-Result<> sleep(Task& task, host::Deadline deadline) {
-  if (signals::interrupted(task)) return Errno::kERESTARTSYS;
-  if (!block(task, deadline)) return Errno::kETIMEDOUT;
-  if (signals::interrupted(task)) return Errno::kERESTARTSYS;
+template <typename Ends>
+bool Wait::block(host::Deadline deadline, Ends ends) {
+  assert_no_short_lock();
+  task_.sleeping.store(true, std::memory_order_seq_cst);
+  bool in_time = true;
+  auto woken = [&] { return task_.wait_word.load(std::memory_order_seq_cst) != seen_; };
+  if (!woken() && !ends()) {
+    KernelLock::Released released;
+    while (in_time && !woken()) {
+      in_time = !host::wait_word(reinterpret_cast<const u32*>(&task_.wait_word), seen_, deadline)
+                     .is(Errno::kETIMEDOUT);
+    }
+  }
+  task_.sleeping.store(false, std::memory_order_relaxed);
+  return in_time || woken();
+}
+
+Result<> Wait::sleep(host::Deadline deadline) {
+  auto ends = [this] { return signals::interrupted(task_); };
+  if (!block(deadline, ends)) return Errno::kETIMEDOUT;
+  if (ends()) return Errno::kERESTARTSYS;
   return {};
 }
 
-Result<> sleep_killable(Task& task) {
-  if (signals::killed(task)) return Errno::kEINTR;
-  block(task, std::nullopt);
-  if (signals::killed(task)) return Errno::kEINTR;
+Result<> Wait::sleep_killable() {
+  auto ends = [this] { return signals::killed(task_); };
+  block(std::nullopt, ends);
+  if (ends()) return Errno::kEINTR;
   return {};
 }
 
-Result<usize> sleep_on_host(Task& task, std::span<abi::PollFd> host_fds, host::Deadline deadline) {
-  if (signals::interrupted(task)) return Errno::kERESTARTSYS;
-  task.woken = false;
-  task.sleeping = true;
-  task.waits_in_host = true;
-  kernel_lock().unlock();
-  Result<usize> ready = host::poll(host_fds, deadline);
-  kernel_lock().lock();
-  task.sleeping = false;
-  task.waits_in_host = false;
-  if (signals::interrupted(task)) return Errno::kERESTARTSYS;
+void Wait::sleep_always() {
+  block(std::nullopt, [] { return false; });
+}
+
+Result<usize> Wait::sleep_on_host(std::span<abi::PollFd> host_fds, host::Deadline deadline) {
+  assert_no_short_lock();
+  task_.waits_in_host.store(true, std::memory_order_relaxed);
+  task_.sleeping.store(true, std::memory_order_seq_cst);
+  auto woken = [&] { return task_.wait_word.load(std::memory_order_seq_cst) != seen_; };
+  Result<usize> ready = usize{0};
+  if (!woken() && !signals::interrupted(task_)) {
+    KernelLock::Released released;
+    ready = host::poll(host_fds, deadline);
+  }
+  task_.sleeping.store(false, std::memory_order_relaxed);
+  task_.waits_in_host.store(false, std::memory_order_relaxed);
+  if (signals::interrupted(task_)) return Errno::kERESTARTSYS;
   if (ready.is(Errno::kEINTR)) return usize{0};
-  if (ready.ok() && ready.value() == 0 && !task.woken && deadline) return Errno::kETIMEDOUT;
+  if (ready.ok() && ready.value() == 0 && !woken() && deadline) return Errno::kETIMEDOUT;
   return ready;
+}
+
+bool SleepLock::try_lock() {
+  Task& task = Task::current();
+  task.held.enter(*this);
+  u32 expected = 0;
+  if (word_.compare_exchange_strong(expected, static_cast<u32>(task.host_thread),
+                                    std::memory_order_acquire)) [[likely]] {
+    return true;
+  }
+  task.held.leave(*this);
+  return false;
+}
+
+template <typename Sleep>
+Result<> SleepLock::acquire(Task& task, Sleep sleep) {
+  if (try_lock()) [[likely]]
+    return {};
+  const u32 self = static_cast<u32>(task.host_thread);
+  Result<> result;
+  waiters_.add_exclusive(task.wait_entry);
+  for (;;) {
+    Wait wait(task);
+    u32 seen = word_.load(std::memory_order_relaxed);
+    if (seen == 0) {
+      task.held.enter(*this);
+      if (word_.compare_exchange_strong(seen, self | kWaiters, std::memory_order_acquire)) break;
+      task.held.leave(*this);
+      continue;
+    }
+    if (!(seen & kWaiters) &&
+        !word_.compare_exchange_weak(seen, seen | kWaiters, std::memory_order_relaxed)) {
+      continue;
+    }
+    result = sleep(wait);
+    if (!result.ok()) break;
+  }
+  task.wait_entry.unlink();
+  // The wake-up that it may have been given is for the next.
+  if (!result.ok()) waiters_.wake();
+  return result;
+}
+
+Result<> SleepLock::lock(Task& task) {
+  return acquire(task, [](Wait& wait) { return wait.sleep(std::nullopt); });
+}
+
+Result<> SleepLock::lock_killable(Task& task) {
+  return acquire(task, [](Wait& wait) { return wait.sleep_killable(); });
+}
+
+void SleepLock::lock() {
+  (void)acquire(Task::current(), [](Wait& wait) -> Result<> {
+    wait.sleep_always();
+    return {};
+  });
+}
+
+void SleepLock::unlock() {
+  const u32 old = word_.exchange(0, std::memory_order_seq_cst);
+  Task::current().held.leave(*this);
+  if (old & kWaiters) waiters_.wake();
 }
 
 }  // namespace lxss

@@ -1,14 +1,22 @@
 // Blocking: the only way a task waits inside lxcore.
 //
-// An event source owns a WaitQueue. Waiters hang WaitEntry objects on it, which
-// live in the arena (in the Task, or allocated), never on a kernel stack. All of
-// this is guarded by the kernel lock.
+// An event source owns a WaitQueue. Waiters hang WaitEntry objects on it, which live in the arena
+// (in the Task, or allocated), never on a kernel stack. A queue has a lock of its own, so it may be
+// woken and joined under any lock or none.
+//
+// No wake-up is lost: a task begins a Wait, then looks at what it waits for, then sleeps. Whoever
+// makes the condition true wakes afterwards, which changes the task's wait word, and a sleep on a
+// word that has changed since the Wait began ends at once. A wake-up only says "look again".
 #pragma once
+
+#include <span>
+#include <utility>
 
 #include "abi/linux/poll.h"
 #include "base/list.h"
 #include "base/result.h"
 #include "host/wait.h"
+#include "lxcore/sync/lock.h"
 
 namespace lxss {
 
@@ -22,8 +30,18 @@ inline constexpr PollEvents kAllEvents{0xffff};
 class WaitEntry : public ListNode<WaitEntry> {
  public:
   virtual ~WaitEntry() = default;
-  /// Called under the kernel lock when the queue is woken.
-  virtual void notify(PollEvents events) = 0;
+  /// Called under the queue's lock (kWaking) when the queue is woken. True if the waiter takes
+  /// what happened for itself (for exclusive entries).
+  virtual bool notify(PollEvents events) = 0;
+  /// Leaves its queue, if it is on one: afterwards notify() is not called, nor running. The queue
+  /// must exist until then, or be destroyed while nobody else touches the entry.
+  void unlink();
+  bool linked() const { return queue_ != nullptr; }
+
+ private:
+  friend class WaitQueue;
+  WaitQueue* queue_ = nullptr;  ///< written by who owns the entry, and by a queue that goes
+  bool exclusive_ = false;
 };
 
 /// Wakes a task.
@@ -32,7 +50,7 @@ class TaskWaitEntry final : public WaitEntry {
   TaskWaitEntry() = default;
   explicit TaskWaitEntry(Task& task) : task_(&task) {}
   void attach(Task& task) { task_ = &task; }
-  void notify(PollEvents events) override;
+  bool notify(PollEvents events) override;
 
  private:
   Task* task_ = nullptr;
@@ -40,34 +58,94 @@ class TaskWaitEntry final : public WaitEntry {
 
 class WaitQueue {
  public:
-  void add(WaitEntry& entry) { entries_.push_back(entry); }
-  /// Notifies every waiter; they look again at what they wait for.
-  void wake(PollEvents events = kAllEvents) {
-    for (WaitEntry& entry : entries_) entry.notify(events);
-  }
-  bool has_waiters() { return !entries_.empty(); }
+  WaitQueue() = default;
+  ~WaitQueue();
+  WaitQueue(const WaitQueue&) = delete;
+  WaitQueue& operator=(const WaitQueue&) = delete;
+
+  void add(WaitEntry& entry);
+  /// Behind the others; of the exclusive entries one that takes the wake-up is enough. Such a
+  /// waiter that leaves without having used it wakes the queue again.
+  void add_exclusive(WaitEntry& entry);
+  /// Notifies the waiters; they look again at what they wait for. After the change was made, under
+  /// the lock that guards it or later. Costs nothing when nobody waits.
+  void wake(PollEvents events = kAllEvents);
+  bool has_waiters() const { return waiting_.load(std::memory_order_relaxed) != 0; }
 
  private:
-  List<WaitEntry> entries_;
+  friend class WaitEntry;
+  Lock lock_{LockRank::kWaking};
+  List<WaitEntry> entries_ LXSS_GUARDED_BY(lock_);
+  std::atomic<u32> waiting_{0};  ///< entries; written under lock_
 };
 
-/// Sleeps once until notified, interrupted or the deadline (monotonic, ns). The caller has
-/// queued its entries; the kernel lock is dropped meanwhile. ERESTARTSYS if a signal (or
-/// exit, or stop) wants the task, ETIMEDOUT at the deadline.
-Result<> sleep(Task& task, host::Deadline deadline);
-/// As sleep(), but only the task's end interrupts it (EINTR).
-Result<> sleep_killable(Task& task);
+/// One look and sleep of a task (see above). On the stack of the task itself.
+class [[nodiscard]] Wait {
+ public:
+  /// Begins: what happens from here on ends sleep().
+  explicit Wait(Task& task);
 
-/// As sleep(), and also ends when one of `host_fds` is ready: the number ready.
-Result<usize> sleep_on_host(Task& task, std::span<abi::PollFd> host_fds, host::Deadline deadline);
+  /// Sleeps until woken, interrupted or the deadline (monotonic, ns). The kernel lock is given up
+  /// meanwhile; no other short lock is held. ERESTARTSYS if a signal (or exit, or stop) wants the
+  /// task, ETIMEDOUT at the deadline.
+  Result<> sleep(host::Deadline deadline);
+  /// As sleep(), but only the task's end interrupts it (EINTR).
+  Result<> sleep_killable();
+  /// As sleep(), but only a wake-up ends it.
+  void sleep_always();
+  /// As sleep(), and also ends when one of `host_fds` is ready: the number ready.
+  Result<usize> sleep_on_host(std::span<abi::PollFd> host_fds, host::Deadline deadline);
 
-/// Makes a task leave sleep(); its host call comes when the kernel lock is given up.
+ private:
+  /// False at the deadline. `ends` tells whether the task is not to sleep at all.
+  template <typename Ends>
+  bool block(host::Deadline deadline, Ends ends);
+
+  Task& task_;
+  u32 seen_;
+};
+
+/// A Wait of who holds the kernel lock, under which all its wake-ups are decided.
+inline Result<> sleep(Task& task, host::Deadline deadline) { return Wait(task).sleep(deadline); }
+inline Result<> sleep_killable(Task& task) { return Wait(task).sleep_killable(); }
+inline Result<usize> sleep_on_host(Task& task, std::span<abi::PollFd> host_fds,
+                                   host::Deadline deadline) {
+  return Wait(task).sleep_on_host(host_fds, deadline);
+}
+
+/// Makes a task leave its sleep; the host call comes when the current task holds no short lock.
 void wake_task(Task& task);
 
-/// The entry inside a Task for the wait below.
+/// The entry inside a Task for the waits below.
 TaskWaitEntry& wait_entry(Task& task);
 
-/// Waits on one queue until `condition()` is true (evaluated under the kernel lock).
+/// Waits on one queue until `condition()` is true, which is evaluated under `lock`. The caller
+/// holds `lock`, as again afterwards; it is given up while the task sleeps. What `condition` looks
+/// at changes under `lock` only.
+template <typename AnyLock, typename Condition>
+Result<> wait_until(Task& task, AnyLock& lock, WaitQueue& queue, Condition condition,
+                    host::Deadline deadline = std::nullopt) LXSS_NO_THREAD_SAFETY_ANALYSIS {
+  if (condition()) return {};
+  queue.add(wait_entry(task));
+  Result<> result;
+  for (;;) {
+    Wait wait(task);
+    // What happened before the task was on the queue.
+    if (condition()) break;
+    lock.unlock();
+    result = wait.sleep(deadline);
+    lock.lock();
+    if (condition()) {
+      result = {};
+      break;
+    }
+    if (!result.ok()) break;
+  }
+  wait_entry(task).unlink();
+  return result;
+}
+
+/// The same under the kernel lock.
 template <typename Condition>
 Result<> wait_until(Task& task, WaitQueue& queue, Condition condition,
                     host::Deadline deadline = std::nullopt) {
@@ -83,23 +161,52 @@ Result<> wait_until(Task& task, WaitQueue& queue, Condition condition,
   return {};
 }
 
-/// A lock that is held across blocking operations, without the kernel lock.
-class SleepLock {
+/// A lock that may be held across host calls, guest copies and waits.
+class LXSS_CAPABILITY("sleep lock") SleepLock : public LockWord {
  public:
+  explicit SleepLock(LockRank rank = LockRank::kObject) : LockWord(rank, false) {}
   /// ERESTARTSYS if interrupted.
-  Result<> lock(Task& task) {
-    TRY(wait_until(task, waiters_, [this] { return !held_; }));
-    held_ = true;
+  Result<> lock(Task& task);
+  /// EINTR if the task is to end.
+  Result<> lock_killable(Task& task);
+  /// Whatever happens.
+  void lock() LXSS_ACQUIRE();
+  bool try_lock() LXSS_TRY_ACQUIRE(true);
+  void unlock() LXSS_RELEASE();
+
+  /// Holds a lock for a scope, once lock() succeeded.
+  class Held;
+
+ private:
+  template <typename Sleep>
+  Result<> acquire(Task& task, Sleep sleep);
+
+  WaitQueue waiters_;
+};
+
+class [[nodiscard]] SleepLock::Held {
+ public:
+  Held() = default;
+  explicit Held(SleepLock& lock) : lock_(&lock) { lock.lock(); }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+  ~Held() { unlock(); }
+  Result<> lock(Task& task, SleepLock& lock) {
+    TRY(lock.lock(task));
+    lock_ = &lock;
     return {};
   }
-  void unlock() {
-    held_ = false;
-    waiters_.wake();
+  Result<> lock_killable(Task& task, SleepLock& lock) {
+    TRY(lock.lock_killable(task));
+    lock_ = &lock;
+    return {};
+  }
+  void unlock() LXSS_NO_THREAD_SAFETY_ANALYSIS {
+    if (lock_) std::exchange(lock_, nullptr)->unlock();
   }
 
  private:
-  bool held_ = false;
-  WaitQueue waiters_;
+  SleepLock* lock_ = nullptr;
 };
 
 }  // namespace lxss

@@ -77,7 +77,7 @@ Result<usize> list(Task& task, Fd fd, UserAddr to, u32 size, bool old_layout) {
   RefPtr<File> file = TRY(task.file(fd));
   if (!file->has_inode() || !file->inode().is_directory()) return Errno::kENOTDIR;
   if (file->path().dentry->unlinked()) return Errno::kENOENT;
-  file_access::SleepLockHeld held;
+  SleepLock::Held held;
   TRY(held.lock(task, file->position_lock));
   [[gnu::uninitialized]] EntryWriter writer(to, size, old_layout);
   TRY(file->read_directory(task, file->position, writer));

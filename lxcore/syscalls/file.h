@@ -21,19 +21,19 @@ Result<> close(Task& task, Fd fd);
 Result<> close_range(Task& task, u32 first, u32 last, abi::CloseRangeFlags flags);
 
 // file_io.cc
-Result<usize> read(Task& task, Fd fd, Bytes buffer, usize size);
-Result<usize> write(Task& task, Fd fd, ConstBytes buffer, usize size);
-Result<usize> readv(Task& task, Fd fd, IoVectors vectors, usize count);
-Result<usize> writev(Task& task, Fd fd, IoVectors vectors, usize count);
-Result<usize> pread64(Task& task, Fd fd, Bytes buffer, usize size, i64 offset);
-Result<usize> pwrite64(Task& task, Fd fd, ConstBytes buffer, usize size, i64 offset);
-Result<usize> preadv(Task& task, Fd fd, IoVectors vectors, usize count, i64 offset);
-Result<usize> pwritev(Task& task, Fd fd, IoVectors vectors, usize count, i64 offset);
-Result<usize> preadv2(Task& task, Fd fd, IoVectors vectors, usize count, i64 offset,
+Result<usize> read(UnlockedTask task, Fd fd, Bytes buffer, usize size);
+Result<usize> write(UnlockedTask task, Fd fd, ConstBytes buffer, usize size);
+Result<usize> readv(UnlockedTask task, Fd fd, IoVectors vectors, usize count);
+Result<usize> writev(UnlockedTask task, Fd fd, IoVectors vectors, usize count);
+Result<usize> pread64(UnlockedTask task, Fd fd, Bytes buffer, usize size, i64 offset);
+Result<usize> pwrite64(UnlockedTask task, Fd fd, ConstBytes buffer, usize size, i64 offset);
+Result<usize> preadv(UnlockedTask task, Fd fd, IoVectors vectors, usize count, i64 offset);
+Result<usize> pwritev(UnlockedTask task, Fd fd, IoVectors vectors, usize count, i64 offset);
+Result<usize> preadv2(UnlockedTask task, Fd fd, IoVectors vectors, usize count, i64 offset,
                       u64 offset_high, abi::RwfFlags flags);
-Result<usize> pwritev2(Task& task, Fd fd, IoVectors vectors, usize count, i64 offset,
+Result<usize> pwritev2(UnlockedTask task, Fd fd, IoVectors vectors, usize count, i64 offset,
                        u64 offset_high, abi::RwfFlags flags);
-Result<u64> lseek(Task& task, Fd fd, i64 offset, i32 whence);
+Result<u64> lseek(UnlockedTask task, Fd fd, i64 offset, i32 whence);
 
 // file_copy.cc
 Result<usize> sendfile(Task& task, Fd to, Fd from, UserInOut<i64> offset, usize count);

@@ -11,12 +11,14 @@ using abi::OpenFlag;
 
 Result<> check_size_limit(Task& task, u64 size) {
   if (size <= task.limit(abi::kRLIMIT_FSIZE)) return {};
+  KernelLock::Held held;
   signals::send(task, signals::kernel_info(abi::kSIGXFSZ));
   return Errno::kEFBIG;
 }
 
 Result<usize> read(Task& task, File& file, IoBuffer& buffer, const u64* offset) {
   if (!file.readable()) return Errno::kEBADF;
+  KernelLock::HeldFor guard(file.locking());
   Result<usize> done = usize{0};
   if (!file.seekable() || (!offset && file.position_is_shared())) {
     if (offset) return Errno::kESPIPE;
@@ -25,7 +27,7 @@ Result<usize> read(Task& task, File& file, IoBuffer& buffer, const u64* offset) 
     u64 at = *offset;
     done = file.read(task, buffer, &at);
   } else {
-    SleepLockHeld held;
+    SleepLock::Held held;
     TRY(held.lock(task, file.position_lock));
     u64 at = file.position;
     done = file.read(task, buffer, &at);
@@ -69,12 +71,13 @@ Result<usize> write_at(Task& task, File& file, IoBuffer& buffer, u64 offset, Wri
 Result<usize> write(Task& task, File& file, IoBuffer& buffer, const u64* offset,
                     WriteOptions options) {
   if (!file.writable()) return Errno::kEBADF;
+  KernelLock::HeldFor guard(file.locking());
   Result<usize> done = usize{0};
   if (!file.seekable() || (!offset && file.position_is_shared())) {
     if (offset) return Errno::kESPIPE;
     done = file.write(task, buffer, nullptr);
   } else {
-    SleepLockHeld position, content;
+    SleepLock::Held position, content;
     if (!offset) TRY(position.lock(task, file.position_lock));
     if (file.inode().is_regular()) TRY(content.lock(task, file.inode().write_lock));
     u64 end = 0;

@@ -22,23 +22,4 @@ Result<usize> write(Task& task, File& file, IoBuffer& buffer, const u64* offset,
 /// EFBIG with SIGXFSZ if a file may not have `size` (RLIMIT_FSIZE).
 Result<> check_size_limit(Task& task, u64 size);
 
-/// Holds a SleepLock for a scope, once lock() succeeded.
-class SleepLockHeld {
- public:
-  SleepLockHeld() = default;
-  SleepLockHeld(const SleepLockHeld&) = delete;
-  SleepLockHeld& operator=(const SleepLockHeld&) = delete;
-  ~SleepLockHeld() {
-    if (lock_) lock_->unlock();
-  }
-  Result<> lock(Task& task, SleepLock& lock) {
-    TRY(lock.lock(task));
-    lock_ = &lock;
-    return {};
-  }
-
- private:
-  SleepLock* lock_ = nullptr;
-};
-
 }  // namespace lxss::file_access

@@ -22,7 +22,7 @@ struct Scattered {
 
 template <typename Memory>
 Result<usize> read_to(Task& task, Fd fd, Memory memory, const u64* offset = nullptr) {
-  RefPtr<File> file = TRY(task.file(fd));
+  FileRef file = TRY(task.file(fd));
   if (offset && !file->seekable()) return Errno::kESPIPE;
   if (!file->readable()) return Errno::kEBADF;
   IoBuffer to = TRY(memory.buffer());
@@ -31,7 +31,7 @@ Result<usize> read_to(Task& task, Fd fd, Memory memory, const u64* offset = null
 
 template <typename Memory>
 Result<usize> write_from(Task& task, Fd fd, Memory memory, const u64* offset = nullptr) {
-  RefPtr<File> file = TRY(task.file(fd));
+  FileRef file = TRY(task.file(fd));
   if (offset && !file->seekable()) return Errno::kESPIPE;
   if (!file->writable()) return Errno::kEBADF;
   IoBuffer from = TRY(memory.buffer());
@@ -46,47 +46,47 @@ Result<u64> position(i64 offset) {
 
 }  // namespace
 
-Result<usize> read(Task& task, Fd fd, Bytes buffer, usize size) {
+Result<usize> read(UnlockedTask task, Fd fd, Bytes buffer, usize size) {
   return read_to(task, fd, Plain{buffer.address, size});
 }
 
-Result<usize> write(Task& task, Fd fd, ConstBytes buffer, usize size) {
+Result<usize> write(UnlockedTask task, Fd fd, ConstBytes buffer, usize size) {
   return write_from(task, fd, Plain{buffer.address, size});
 }
 
-Result<usize> readv(Task& task, Fd fd, IoVectors vectors, usize count) {
+Result<usize> readv(UnlockedTask task, Fd fd, IoVectors vectors, usize count) {
   return read_to(task, fd, Scattered{vectors.address, count});
 }
 
-Result<usize> writev(Task& task, Fd fd, IoVectors vectors, usize count) {
+Result<usize> writev(UnlockedTask task, Fd fd, IoVectors vectors, usize count) {
   return write_from(task, fd, Scattered{vectors.address, count});
 }
 
-Result<usize> pread64(Task& task, Fd fd, Bytes buffer, usize size, i64 offset) {
+Result<usize> pread64(UnlockedTask task, Fd fd, Bytes buffer, usize size, i64 offset) {
   const u64 at = TRY(position(offset));
   return read_to(task, fd, Plain{buffer.address, size}, &at);
 }
 
-Result<usize> pwrite64(Task& task, Fd fd, ConstBytes buffer, usize size, i64 offset) {
+Result<usize> pwrite64(UnlockedTask task, Fd fd, ConstBytes buffer, usize size, i64 offset) {
   const u64 at = TRY(position(offset));
   return write_from(task, fd, Plain{buffer.address, size}, &at);
 }
 
-Result<usize> preadv(Task& task, Fd fd, IoVectors vectors, usize count, i64 offset) {
+Result<usize> preadv(UnlockedTask task, Fd fd, IoVectors vectors, usize count, i64 offset) {
   const u64 at = TRY(position(offset));
   return read_to(task, fd, Scattered{vectors.address, count}, &at);
 }
 
-Result<usize> pwritev(Task& task, Fd fd, IoVectors vectors, usize count, i64 offset) {
+Result<usize> pwritev(UnlockedTask task, Fd fd, IoVectors vectors, usize count, i64 offset) {
   const u64 at = TRY(position(offset));
   return write_from(task, fd, Scattered{vectors.address, count}, &at);
 }
 
-Result<usize> preadv2(Task& task, Fd fd, IoVectors vectors, usize count, i64 offset, u64,
+Result<usize> preadv2(UnlockedTask task, Fd fd, IoVectors vectors, usize count, i64 offset, u64,
                       abi::RwfFlags flags) {
   using abi::RwfFlag;
   if (offset < -1) return Errno::kEINVAL;
-  RefPtr<File> file = TRY(task.file(fd));
+  FileRef file = TRY(task->file(fd));
   IoBuffer to = TRY(IoBuffer::user_vector(vectors.address, count));
   if (!file->readable()) return Errno::kEBADF;
   // Nothing tells what the host would have to wait for: RWF_NOWAIT is not offered.
@@ -97,11 +97,11 @@ Result<usize> preadv2(Task& task, Fd fd, IoVectors vectors, usize count, i64 off
   return file_access::read(task, *file, to, offset == -1 ? nullptr : &at);
 }
 
-Result<usize> pwritev2(Task& task, Fd fd, IoVectors vectors, usize count, i64 offset, u64,
+Result<usize> pwritev2(UnlockedTask task, Fd fd, IoVectors vectors, usize count, i64 offset, u64,
                        abi::RwfFlags flags) {
   using abi::RwfFlag;
   if (offset < -1) return Errno::kEINVAL;
-  RefPtr<File> file = TRY(task.file(fd));
+  FileRef file = TRY(task->file(fd));
   IoBuffer from = TRY(IoBuffer::user_vector(vectors.address, count));
   if (!file->writable()) return Errno::kEBADF;
   if (!flags.within(RwfFlag::kRWF_HIPRI | RwfFlag::kRWF_DSYNC | RwfFlag::kRWF_SYNC |
@@ -118,11 +118,12 @@ Result<usize> pwritev2(Task& task, Fd fd, IoVectors vectors, usize count, i64 of
   return file_access::write(task, *file, from, offset == -1 ? nullptr : &at, options);
 }
 
-Result<u64> lseek(Task& task, Fd fd, i64 offset, i32 whence) {
-  RefPtr<File> file = TRY(task.file(fd));
+Result<u64> lseek(UnlockedTask task, Fd fd, i64 offset, i32 whence) {
+  FileRef file = TRY(task->file(fd));
   if (whence < 0 || whence > abi::kSEEK_HOLE) return Errno::kEINVAL;
   if (!file->seekable()) return Errno::kESPIPE;
-  file_access::SleepLockHeld held;
+  KernelLock::HeldFor guard(file->locking());
+  SleepLock::Held held;
   TRY(held.lock(task, file->position_lock));
   file->position = TRY(file->seek(offset, whence));
   return file->position;

@@ -30,7 +30,7 @@ Result<> truncate(Task& task, UserString path, i64 size) {
   if (at.mount->read_only()) return Errno::kEROFS;
   TRY(vfs::check_access(*task.credentials, inode, vfs::Access::kWrite));
   if (inode.executors != 0) return Errno::kETXTBSY;
-  file_access::SleepLockHeld held;
+  SleepLock::Held held;
   TRY(held.lock(task, inode.write_lock));
   if (static_cast<u64>(size) > TRY(inode.attributes()).size) {
     TRY(file_access::check_size_limit(task, static_cast<u64>(size)));
@@ -51,7 +51,7 @@ Result<> ftruncate(Task& task, Fd fd, i64 size) {
     return Errno::kEINVAL;
   }
   Inode& inode = file->inode();
-  file_access::SleepLockHeld held;
+  SleepLock::Held held;
   TRY(held.lock(task, inode.write_lock));
   if (static_cast<u64>(size) > TRY(inode.attributes()).size) {
     TRY(file_access::check_size_limit(task, static_cast<u64>(size)));
@@ -82,7 +82,7 @@ Result<> fallocate(Task& task, Fd fd, abi::FallocateFlags mode, i64 offset, i64 
   if (!inode.is_regular()) return Errno::kENODEV;
   i64 end;
   if (__builtin_add_overflow(offset, length, &end)) return Errno::kEFBIG;
-  file_access::SleepLockHeld held;
+  SleepLock::Held held;
   TRY(held.lock(task, inode.write_lock));
   if (!mode.has(FallocateFlag::kFALLOC_FL_KEEP_SIZE) &&
       static_cast<u64>(end) > TRY(inode.attributes()).size) {

@@ -108,14 +108,14 @@ Result<> close_range(Task& task, u32 first, u32 last, abi::CloseRangeFlags flags
       first > last) {
     return Errno::kEINVAL;
   }
-  if (flags.has(CloseRangeFlag::kCLOSE_RANGE_UNSHARE) && task.files->reference_count() > 1) {
-    RefPtr<FdTable> copy = task.files->duplicate();
-    task.files->release(*task.process);
-    task.files = std::move(copy);
+  if (flags.has(CloseRangeFlag::kCLOSE_RANGE_UNSHARE) && task.files->is_shared()) {
+    unshare_files(task);
   }
+  constexpr u32 kLast = FdTable::kMaxDescriptors;
   RefPtr<FdTable> files = task.files;
-  for (u64 at = first; at <= last && at < static_cast<u64>(files->end()); ++at) {
-    const Fd fd{static_cast<i32>(at)};
+  for (i32 at = first <= kLast ? files->next_used(static_cast<i32>(first)) : -1;
+       at >= 0 && static_cast<u32>(at) <= last; at = files->next_used(at + 1)) {
+    const Fd fd{at};
     if (flags.has(CloseRangeFlag::kCLOSE_RANGE_CLOEXEC)) {
       (void)files->set_close_on_exec(fd, true);
     } else {

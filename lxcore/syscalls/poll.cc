@@ -17,7 +17,7 @@ Result<usize> poll_until(Task& task, UserAddr at, u32 count, host::Deadline dead
   usize invalid = 0;
   for (u32 i = 0; i < count; ++i) {
     if (fds[i].fd < 0) continue;
-    auto file = task.files->get_io(Fd{fds[i].fd});
+    auto file = task.file(Fd{fds[i].fd});
     if (file.ok()) {
       requests[i].file = std::move(*file);
       requests[i].wanted = PollEvents(static_cast<u16>(fds[i].events)) | kAlwaysPolled;

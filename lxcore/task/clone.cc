@@ -69,7 +69,9 @@ RefPtr<Task> copy_task(Task& parent, const CloneRequest& request, Pid tid) {
   auto child = make_ref<Task>();
   child->tid = tid;
   child->wait_entry.attach(*child);
-  child->files = flags.has(CloneFlag::kCLONE_FILES) ? parent.files : parent.files->duplicate();
+  const bool shares_files = flags.has(CloneFlag::kCLONE_FILES);
+  if (shares_files) parent.files->share();
+  child->files = shares_files ? parent.files : parent.files->duplicate();
   child->fs = flags.has(CloneFlag::kCLONE_FS) ? parent.fs : parent.fs->duplicate();
   child->actions =
       flags.has(CloneFlag::kCLONE_SIGHAND) ? parent.actions : parent.actions->duplicate();
@@ -233,6 +235,7 @@ void discard(Task& task) {
   --process.thread_count;
   kernel().tasks.erase(task.tid);
   --task.memory->task_count;
+  task.files->release(process);
   if (process.leader == &task) reap(process);
 }
 

@@ -307,7 +307,7 @@ void reset_task(Task& task, std::string_view path) {
   task.clear_child_tid = task.robust_list = UserAddr{};
   task.restart = {};
   // A table of its own stays: record locks belong to it.
-  if (task.files->reference_count() > 1) task.files = task.files->duplicate();
+  if (task.files->is_shared()) unshare_files(task);
   task.files->close_for_exec(process);
   timers_on_exec(process);
   std::string_view name = path.substr(path.rfind('/') + 1);

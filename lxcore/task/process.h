@@ -16,7 +16,7 @@
 #include "lxcore/signal/signal_state.h"
 #include "lxcore/sync/wait_queue.h"
 #include "lxcore/task/credentials.h"
-#include "lxcore/vfs/file.h"
+#include "lxcore/vfs/fd_table.h"
 #include "pico/pico.h"
 
 namespace lxss {
@@ -59,11 +59,11 @@ class Process final : public RefCounted,
   usize thread_count = 0;
   Task* leader = nullptr;  ///< null once the main thread has ended
   RefPtr<ProcessGroup> group;
-  ProcessState state = ProcessState::kRunning;
+  std::atomic<ProcessState> state = ProcessState::kRunning;
 
   // Exit and stop, as wait reports them.
-  i32 exit_status = 0;   ///< wait status
-  bool exiting = false;  ///< exit_group or a fatal signal: every thread leaves
+  i32 exit_status = 0;                ///< wait status
+  std::atomic<bool> exiting = false;  ///< exit_group or a fatal signal: every thread leaves
   i32 exit_signal = abi::kSIGCHLD;
   i32 stop_signal = 0;        ///< the stop that wait has not yet reported, else 0
   bool continued = false;     ///< likewise for SIGCONT
@@ -160,14 +160,13 @@ class Task final : public RefCounted, public pico::Thread, public ListNode<Threa
 
   // Blocking (sync/wait_queue.cc).
   TaskWaitEntry wait_entry;
-  Task* next_to_wake = nullptr;  ///< the list that KernelLock::unlock() wakes
-  std::atomic<bool> wake_pending = false;
-  bool sleeping = false;       ///< in sleep() or sleep_on_host()
-  bool waits_in_host = false;  ///< there, and only an interruption reaches it
-  bool woken = false;
-  Task* tasks_to_wake = nullptr;  ///< of the holder
+  Task* next_to_wake = nullptr;             ///< a list of HeldLocks::to_wake; its holder's
+  std::atomic<bool> wake_pending = false;   ///< on such a list
+  std::atomic<bool> sleeping = false;       ///< in a Wait
+  std::atomic<bool> waits_in_host = false;  ///< there, and only an interruption reaches it
+  HeldLocks held;
 
-  bool exiting = false;  ///< this thread is to leave at the next safe point
+  std::atomic<bool> exiting = false;  ///< this thread is to leave at the next safe point
   bool stopped = false;
   u64 start_time_ns = 0;
   i32 nice = 0;
@@ -177,8 +176,12 @@ class Task final : public RefCounted, public pico::Thread, public ListNode<Threa
 
   u64 limit(i32 resource) const { return process->limit(resource); }
   bool has_capability(u32 capability) const { return credentials->has_capability(capability); }
-  Result<RefPtr<File>> file(Fd fd) const { return files->get_io(fd); }
+  /// EBADF, also for O_PATH. For the task itself, until its call ends.
+  Result<FileRef> file(Fd fd) const { return files->borrow_io(fd); }
   Session& session() const { return *process->group->session; }
 };
+
+/// Gives the task a copy of its descriptor table, instead of its share.
+void unshare_files(Task& task);
 
 }  // namespace lxss

@@ -79,6 +79,12 @@ bool Credentials::in_group(u32 group) const {
   return false;
 }
 
+void unshare_files(Task& task) {
+  RefPtr<FdTable> copy = task.files->duplicate();
+  task.files->release(*task.process);
+  task.files = std::move(copy);
+}
+
 namespace lifecycle {
 
 RefPtr<Task> find_task(Pid tid) {

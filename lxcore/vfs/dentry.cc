@@ -31,6 +31,7 @@ u32 hash_name(const Dentry& directory, std::string_view name) {
 }  // namespace
 
 void Dentry::last_unref() {
+  KernelLock::Held held;
   if (unlinked_ && inode_ && inode_->watches) [[unlikely]] {
     auto* watches = static_cast<InodeWatches*>(inode_->watches);
     if (watches->doomed) watches->event(vfs::kIN_DELETE_SELF, 0, {});

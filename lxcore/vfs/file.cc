@@ -19,11 +19,16 @@ File::~File() {
   if (of.is_regular() && writable()) of.writers -= 1;
 }
 
+void File::last_unref() {
+  KernelLock::HeldFor held(locking_);
+  delete this;
+}
+
 void File::initialise(Path path, abi::OpenFlags flags) {
   LXSS_ASSERT(!path_);
   path_ = std::move(path);
-  flags_ = flags.without(OpenFlag::kO_CREAT | OpenFlag::kO_EXCL | OpenFlag::kO_NOCTTY |
-                         OpenFlag::kO_TRUNC | OpenFlag::kO_CLOEXEC);
+  set_status_flags(flags.without(OpenFlag::kO_CREAT | OpenFlag::kO_EXCL | OpenFlag::kO_NOCTTY |
+                                 OpenFlag::kO_TRUNC | OpenFlag::kO_CLOEXEC));
   if (has_inode() && inode().is_regular() && writable()) {
     inode().writers += 1;
     texts::file_changes(inode());

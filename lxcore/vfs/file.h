@@ -1,4 +1,4 @@
-// Open file descriptions (File) and descriptor tables.
+// Open file descriptions (man 2 open), and where a task stands in the tree.
 #pragma once
 
 #include <memory>
@@ -49,23 +49,25 @@ class EpollWatches {
   List<EpollItem, EpollWatchTag> items;
 };
 
-/// An open file description (man 2 open). Everything runs under the kernel lock; operations
-/// that may take long give it up themselves.
+/// An open file description (man 2 open). Its operations are called without any lock if it has its
+/// own; otherwise under the kernel lock, which those that may take long give up themselves.
 class File : public RefCounted {
  public:
-  File() = default;
+  explicit File(Locking locking = Locking::kKernel) : locking_(locking) {}
   ~File() override;
+
+  Locking locking() const { return locking_; }
 
   const Path& path() const { return path_; }
   Inode& inode() const { return path_.inode(); }
   bool has_inode() const { return path_.dentry && path_.dentry->inode(); }
-  abi::OpenFlags flags() const { return flags_; }
+  abi::OpenFlags flags() const { return flags_.load(std::memory_order_relaxed); }
   /// Changes status flags (F_SETFL): O_APPEND, O_NONBLOCK, O_DIRECT, O_NOATIME, O_ASYNC.
-  void set_status_flags(abi::OpenFlags flags) { flags_ = flags; }
-  bool readable() const { return (flags_.raw() & abi::kO_ACCMODE) != 1 && !is_path_only(); }
-  bool writable() const { return (flags_.raw() & abi::kO_ACCMODE) != 0 && !is_path_only(); }
-  bool nonblocking() const { return flags_.has(abi::OpenFlag::kO_NONBLOCK); }
-  bool is_path_only() const { return flags_.has(abi::OpenFlag::kO_PATH); }
+  void set_status_flags(abi::OpenFlags flags) { flags_.store(flags, std::memory_order_relaxed); }
+  bool readable() const { return (flags().raw() & abi::kO_ACCMODE) != 1 && !is_path_only(); }
+  bool writable() const { return (flags().raw() & abi::kO_ACCMODE) != 0 && !is_path_only(); }
+  bool nonblocking() const { return flags().has(abi::OpenFlag::kO_NONBLOCK); }
+  bool is_path_only() const { return flags().has(abi::OpenFlag::kO_PATH); }
 
   /// Called once by the VFS before the File is seen by anyone.
   void initialise(Path path, abi::OpenFlags flags);
@@ -115,9 +117,13 @@ class File : public RefCounted {
   i32 owner = 0;  ///< pid, or -pgid
   i32 owner_signal = 0;
 
+ protected:
+  void last_unref() override;
+
  private:
   Path path_;
-  abi::OpenFlags flags_;
+  std::atomic<abi::OpenFlags> flags_;
+  Locking locking_;
 };
 
 /// `file` as a T, or null if it is of another class. T has a `static constexpr char kKind` whose
@@ -126,50 +132,6 @@ template <typename T>
 T* file_as(File& file) {
   return file.kind() == &T::kKind ? static_cast<T*>(&file) : nullptr;
 }
-
-/// A descriptor table. Shared by threads (CLONE_FILES).
-class FdTable final : public RefCounted {
- public:
-  FdTable() = default;
-  ~FdTable() override;
-  static constexpr i32 kMaxDescriptors = 1 << 20;  ///< fs.nr_open
-
-  /// EBADF if there is none.
-  Result<RefPtr<File>> get(Fd fd) const;
-  /// As get(), but an O_PATH descriptor is EBADF too.
-  Result<RefPtr<File>> get_io(Fd fd) const;
-  /// The lowest free number not below `minimum`; EMFILE at `limit` (RLIMIT_NOFILE), EINVAL if
-  /// the minimum is not below it.
-  Result<Fd> install(RefPtr<File> file, bool close_on_exec, u64 limit, i32 minimum = 0);
-  /// Puts it at `fd`, closing what was there.
-  Result<> install_at(Fd fd, RefPtr<File> file, bool close_on_exec, u64 limit);
-  /// EBADF. The file is handed back, so that the caller releases it. Like everything here that
-  /// closes, it lets go of the table's record locks on the file (man 2 fcntl).
-  Result<RefPtr<File>> remove(Fd fd);
-  Result<bool> close_on_exec(Fd fd) const;
-  Result<> set_close_on_exec(Fd fd, bool on);
-  /// A copy for fork.
-  RefPtr<FdTable> duplicate() const;
-  void close_for_exec(Process& process);
-  /// A task gives up its share of the table (exit): with the last share all files are closed.
-  void release(Process& process);
-  /// The highest used number + 1.
-  i32 end() const { return static_cast<i32>(slots_.size()); }
-
- private:
-  struct Slot {
-    RefPtr<File> file;
-    bool close_on_exec = false;
-  };
-  Slot* slot(Fd fd);
-  const Slot* slot(Fd fd) const { return const_cast<FdTable*>(this)->slot(fd); }
-  /// What Linux does for each descriptor that is closed.
-  void closed(File& file, Process& process);
-  void close_all(Process& process);
-
-  std::vector<Slot> slots_;
-  i32 lowest_free_ = 0;  ///< no free slot lies below
-};
 
 /// Root, working directory and umask (CLONE_FS).
 class FsContext final : public RefCounted {

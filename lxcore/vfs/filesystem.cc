@@ -3,10 +3,11 @@
 
 namespace lxss {
 
-FileSystem::FileSystem(const char* type, i64 magic)
+FileSystem::FileSystem(const char* type, i64 magic, Locking locking)
     : type_(type),
       magic_(magic),
-      device_(abi::make_dev(0, static_cast<u32>(kernel().next_device_minor++))) {}
+      device_(abi::make_dev(0, static_cast<u32>(kernel().next_device_minor++))),
+      locking_(locking) {}
 
 Result<abi::Statfs> FileSystem::statistics() {
   abi::Statfs result{};

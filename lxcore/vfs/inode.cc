@@ -6,4 +6,9 @@ namespace lxss {
 
 Inode::~Inode() { delete locks; }
 
+void Inode::last_unref() {
+  KernelLock::HeldFor held(locking());
+  delete this;
+}
+
 }  // namespace lxss

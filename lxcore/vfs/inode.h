@@ -18,6 +18,7 @@
 #include "abi/linux/xattr.h"
 #include "base/ref_ptr.h"
 #include "base/result.h"
+#include "lxcore/sync/kernel_lock.h"
 #include "lxcore/sync/wait_queue.h"
 
 namespace lxss {
@@ -64,6 +65,7 @@ class Inode : public RefCounted {
   ~Inode() override;
 
   FileSystem& filesystem() const { return *filesystem_; }
+  Locking locking() const;
   u64 number() const { return number_; }
   /// Type and permissions, owner and device number are always current.
   u32 mode() const { return mode_; }
@@ -132,6 +134,7 @@ class Inode : public RefCounted {
   u32 executors = 0;                   ///< mapped as a program: open for writing answers ETXTBSY
 
  protected:
+  void last_unref() override;
   void set_mode(u32 mode) { mode_ = mode; }
   void set_owner(u32 uid, u32 gid) {
     uid_ = uid;
@@ -148,7 +151,11 @@ class Inode : public RefCounted {
 class FileSystem : public RefCounted {
  public:
   /// `type` as in /proc/mounts; `magic` as statfs reports it. Gives itself a device number.
-  FileSystem(const char* type, i64 magic);
+  FileSystem(const char* type, i64 magic, Locking locking = Locking::kKernel);
+
+  /// Of the file system and its inodes: their operations are called without short locks, or under
+  /// the kernel lock.
+  Locking locking() const { return locking_; }
 
   const char* type() const { return type_; }
   i64 magic() const { return magic_; }
@@ -167,6 +174,9 @@ class FileSystem : public RefCounted {
   const char* type_;
   i64 magic_;
   u64 device_;
+  Locking locking_;
 };
+
+inline Locking Inode::locking() const { return filesystem_->locking(); }
 
 }  // namespace lxss

@@ -23,6 +23,7 @@ using enum abi::InotifyFlag;
 inline void notify_inode(Inode& inode, abi::InotifyFlags event, u32 cookie = 0,
                          std::string_view name = {}) {
   if (inode.watches) [[unlikely]] {
+    KernelLock::Held held;
     static_cast<InodeWatches*>(inode.watches)->event(event, cookie, name);
   }
 }

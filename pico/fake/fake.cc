@@ -102,6 +102,7 @@ Task& Instance::new_thread(Task& sibling) {
   kernel_->last_pid.value += 1;
   task->tid = kernel_->last_pid;
   task->process = sibling.process;
+  sibling.files->share();
   task->files = sibling.files;
   task->fs = sibling.fs;
   task->actions = sibling.actions;

@@ -1,0 +1,151 @@
+#include "lxcore/sync/lock.h"
+
+#include "host/wait.h"
+#include "lxcore/kernel.h"
+
+namespace lxss {
+
+namespace {
+
+/// Some 30 microseconds: what it costs the host to put a thread to sleep and to wake it. Nearly
+/// all holds are shorter.
+constexpr int kSpins = 1000;
+
+void wake(Task& task) {
+  if (task.waits_in_host.load(std::memory_order_acquire)) {
+    pico::interrupt(task);
+  } else {
+    host::wake_word(reinterpret_cast<const u32*>(&task.wait_word), 1);
+  }
+}
+
+}  // namespace
+
+bool LockWord::held_by_current() const { return owner() == pico::current().host_thread; }
+
+void HeldLocks::enter(LockWord& lock) {
+  LXSS_ASSERT(count < kMost);
+#ifdef LXSS_DEBUG
+  for (u32 i = 0; i < count; ++i) {
+    LXSS_ASSERT(locks[i] != &lock);
+    const LockRank held = locks[i]->rank();
+    if (!locks[i]->is_short()) continue;
+    if (lock.is_short()) {
+      LXSS_ASSERT(held < lock.rank() || (held == LockRank::kWaking && lock.rank() == held));
+    } else {
+      // Who waits for a sleep lock gives the kernel lock up.
+      LXSS_ASSERT(held == LockRank::kKernel);
+    }
+  }
+#endif
+  locks[count] = &lock;
+  std::atomic_signal_fence(std::memory_order_release);
+  ++count;
+  if (lock.is_short()) ++short_count;
+}
+
+void HeldLocks::leave(LockWord& lock) {
+  u32 at = count - 1;
+  while (locks[at] != &lock) {
+    LXSS_ASSERT(at != 0);
+    --at;
+  }
+  locks[at] = locks[count - 1];
+  --count;
+  if (lock.is_short()) --short_count;
+}
+
+void Lock::lock() {
+  Task& task = Task::current();
+  task.held.enter(*this);
+  const u32 self = static_cast<u32>(task.host_thread);
+  u32 expected = 0;
+  if (word_.compare_exchange_strong(expected, self, std::memory_order_acquire)) [[likely]]
+    return;
+  acquire_slowly(self);
+}
+
+bool Lock::try_lock() {
+  Task& task = Task::current();
+  task.held.enter(*this);
+  u32 expected = 0;
+  if (word_.compare_exchange_strong(expected, static_cast<u32>(task.host_thread),
+                                    std::memory_order_acquire)) {
+    return true;
+  }
+  task.held.leave(*this);
+  return false;
+}
+
+void Lock::acquire_slowly(u32 self) {
+  for (int i = 0; i < kSpins; ++i) {
+    __builtin_ia32_pause();
+    u32 expected = 0;
+    if (word_.load(std::memory_order_relaxed) == 0 &&
+        word_.compare_exchange_weak(expected, self, std::memory_order_acquire)) {
+      return;
+    }
+  }
+  for (;;) {
+    u32 seen = word_.load(std::memory_order_relaxed);
+    if (seen == 0) {
+      // Others may sleep: who took the lock this way keeps the mark.
+      if (word_.compare_exchange_weak(seen, self | kWaiters, std::memory_order_acquire)) return;
+      continue;
+    }
+    if (!(seen & kWaiters) &&
+        !word_.compare_exchange_weak(seen, seen | kWaiters, std::memory_order_relaxed)) {
+      continue;
+    }
+    wait_for_owner(seen | kWaiters);
+  }
+}
+
+void Lock::wait_for_owner(u32 seen) {
+  // The monitor looks whether the host has killed the owner: what the lock guards is torn then.
+  const Task* monitor = kernel().monitor.get();
+  const bool watches = monitor == &pico::current();
+  constexpr u64 kPatience = 1'000'000'000;
+  host::Deadline deadline;
+  if (watches) deadline = host::monotonic_ns() + kPatience;
+  auto waited = host::wait_word(reinterpret_cast<const u32*>(&word_), seen, deadline);
+  if (watches && waited.is(Errno::kETIMEDOUT) && pico::has_ended(i32(seen & ~kWaiters)) &&
+      word_.load(std::memory_order_relaxed) == seen) {
+    LXSS_PANIC("the host has killed the owner of a lock");
+  }
+}
+
+void Lock::unlock() {
+  Task& task = Task::current();
+  const u32 old = word_.exchange(0, std::memory_order_release);
+  task.held.leave(*this);
+  if (old & kWaiters) [[unlikely]]
+    host::wake_word(reinterpret_cast<const u32*>(&word_), 1);
+  if (task.held.to_wake && task.held.short_count == 0) [[unlikely]]
+    wake_decided();
+}
+
+void wake_decided() {
+  HeldLocks& held = Task::current().held;
+  if (held.short_count != 0) return;
+  Task* list = std::exchange(held.to_wake, nullptr);
+  while (list) {
+    Task* task = list;
+    list = std::exchange(task->next_to_wake, nullptr);
+    // Before the look at where it sleeps: who decides again relies on that look until here.
+    task->wake_pending.exchange(false, std::memory_order_seq_cst);
+    wake(*task);
+    task->unref();
+  }
+}
+
+#ifdef LXSS_DEBUG
+void assert_no_short_lock() {
+  const HeldLocks& held = Task::current().held;
+  for (u32 i = 0; i < held.count; ++i) {
+    LXSS_ASSERT(!held.locks[i]->is_short() || held.locks[i]->rank() == LockRank::kKernel);
+  }
+}
+#endif
+
+}  // namespace lxss
