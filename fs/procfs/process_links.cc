@@ -206,13 +206,13 @@ Result<Path> exe_path(Subject& subject) {
 Result<Path> cwd_path(Subject& subject) {
   RefPtr<Task> thread = TRY(subject.live_thread());
   if (!thread->fs) return Errno::kENOENT;
-  return Path(thread->fs->working_directory);
+  return thread->fs->working_directory.get();
 }
 
 Result<Path> root_path(Subject& subject) {
   RefPtr<Task> thread = TRY(subject.live_thread());
   if (!thread->fs) return Errno::kENOENT;
-  return Path(thread->fs->root);
+  return thread->fs->root.get();
 }
 
 Result<> exe_text(Subject& subject, TextBuilder& out) {

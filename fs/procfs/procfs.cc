@@ -56,7 +56,11 @@ class Root final : public synthetic::TableDirectory<Machine> {
 
 void forget(Dentry& directory, std::string_view name) {
   DentryCache& cache = kernel().dentries;
-  RefPtr<Dentry> found(cache.find(directory, name));
+  RefPtr<Dentry> found;
+  {
+    Epoch::Reading reading;
+    found = RefPtr<Dentry>::try_take(cache.find(directory, name));
+  }
   if (!found) return;
   cache.prune(*found);
   cache.forget(*found);
@@ -64,8 +68,8 @@ void forget(Dentry& directory, std::string_view name) {
 
 template <typename Action>
 void for_each_root(Action action) {
-  for (Mount& mount : kernel().mounts) {
-    if (mount.filesystem().magic() == abi::kPROC_SUPER_MAGIC) action(mount.root());
+  for (const RefPtr<Mount>& mount : kernel().mounts.all()) {
+    if (mount->filesystem().magic() == abi::kPROC_SUPER_MAGIC) action(mount->root());
   }
 }
 

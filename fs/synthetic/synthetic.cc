@@ -65,8 +65,11 @@ class OpenDirectory final : public File {
       offset = 1;
     }
     if (offset == 1) {
-      Dentry* parent = path().dentry->parent();
-      u64 number = parent && parent->inode() ? parent->inode()->number() : directory.number();
+      u64 number = directory.number();
+      {
+        Epoch::Reading reading;
+        if (Dentry* parent = path().dentry->parent()) number = parent->inode()->number();
+      }
       if (!sink.add("..", number, abi::kDT_DIR, kFirstOffset)) return {};
       offset = kFirstOffset;
     }

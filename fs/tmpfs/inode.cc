@@ -86,7 +86,7 @@ Result<> TmpInode::set_attributes(const AttributeChange& change) {
 
 void TmpInode::accessed(const File& through) {
   using abi::MountFlag;
-  const abi::MountFlags flags = through.path().mount->flags;
+  const abi::MountFlags flags = through.path().mount->flags();
   if (through.flags().has(abi::OpenFlag::kO_NOATIME) || flags.has(MountFlag::kMS_NOATIME) ||
       flags.has(MountFlag::kMS_RDONLY) ||
       (is_directory() && flags.has(MountFlag::kMS_NODIRATIME))) {

@@ -402,8 +402,10 @@ void AddressSpace::forget_all() {
 }
 
 void AddressSpace::set_executable(Path path) {
-  if (path) path.inode().executors += 1;
-  if (executable) executable.inode().executors -= 1;
+  // Somebody may have opened it for writing since it was looked at.
+  const bool excludes = path && path.inode().begin_executing();
+  if (excludes_writers_) executable.inode().end_executing();
+  excludes_writers_ = excludes;
   executable = std::move(path);
 }
 

@@ -14,6 +14,7 @@ namespace lxss {
 /// First parameter of a handler that runs without the kernel lock.
 struct UnlockedTask {
   Task& task;
+  UnlockedTask(Task& of) : task(of) {}
   Task* operator->() const { return &task; }
   operator Task&() const { return task; }
 };

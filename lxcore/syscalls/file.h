@@ -12,13 +12,14 @@ using ConstBytes = UserIn<std::byte>;
 using IoVectors = UserIn<abi::IoVec>;
 
 // open.cc
-Result<Fd> open(Task& task, UserString path, abi::OpenFlags flags, u32 mode);
-Result<Fd> openat(Task& task, Fd directory, UserString path, abi::OpenFlags flags, u32 mode);
-Result<Fd> openat2(Task& task, Fd directory, UserString path, UserIn<abi::OpenHow> how, usize size);
-Result<Fd> creat(Task& task, UserString path, u32 mode);
-Result<Fd> memfd_create(Task& task, UserString name, abi::MemfdFlags flags);
-Result<> close(Task& task, Fd fd);
-Result<> close_range(Task& task, u32 first, u32 last, abi::CloseRangeFlags flags);
+Result<Fd> open(UnlockedTask task, UserString path, abi::OpenFlags flags, u32 mode);
+Result<Fd> openat(UnlockedTask task, Fd directory, UserString path, abi::OpenFlags flags, u32 mode);
+Result<Fd> openat2(UnlockedTask task, Fd directory, UserString path, UserIn<abi::OpenHow> how,
+                   usize size);
+Result<Fd> creat(UnlockedTask task, UserString path, u32 mode);
+Result<Fd> memfd_create(UnlockedTask task, UserString name, abi::MemfdFlags flags);
+Result<> close(UnlockedTask task, Fd fd);
+Result<> close_range(UnlockedTask task, u32 first, u32 last, abi::CloseRangeFlags flags);
 
 // file_io.cc
 Result<usize> read(UnlockedTask task, Fd fd, Bytes buffer, usize size);

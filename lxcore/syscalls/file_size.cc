@@ -1,4 +1,5 @@
 // The size of files, and advice about their use.
+#include "base/scope.h"
 #include "lxcore/syscalls/file.h"
 #include "lxcore/syscalls/file_access.h"
 #include "lxcore/syscalls/path_argument.h"
@@ -29,7 +30,8 @@ Result<> truncate(Task& task, UserString path, i64 size) {
   if (!inode.is_regular()) return Errno::kEINVAL;
   if (at.mount->read_only()) return Errno::kEROFS;
   TRY(vfs::check_access(*task.credentials, inode, vfs::Access::kWrite));
-  if (inode.executors != 0) return Errno::kETXTBSY;
+  if (!inode.begin_writing()) return Errno::kETXTBSY;
+  ScopeExit done([&] { inode.end_writing(); });
   SleepLock::Held held;
   TRY(held.lock(task, inode.write_lock));
   if (static_cast<u64>(size) > TRY(inode.attributes()).size) {

@@ -20,7 +20,9 @@ Result<> fdatasync(Task& task, Fd fd) {
 Result<> sync(Task&) {
   // Syncing gives up the lock, and mounts may change meanwhile.
   std::vector<RefPtr<FileSystem>> filesystems;
-  for (Mount& mount : vfs::mounts()) filesystems.emplace_back(mount.filesystem());
+  for (const RefPtr<Mount>& mount : kernel().mounts.all()) {
+    filesystems.emplace_back(mount->filesystem());
+  }
   for (const RefPtr<FileSystem>& filesystem : filesystems) (void)filesystem->sync();
   return {};
 }

@@ -14,6 +14,7 @@
 #include "abi/linux/wait.h"
 #include "lxcore/mm/address_space.h"
 #include "lxcore/signal/signal_state.h"
+#include "lxcore/sync/epoch.h"
 #include "lxcore/sync/wait_queue.h"
 #include "lxcore/task/credentials.h"
 #include "lxcore/vfs/fd_table.h"
@@ -165,6 +166,7 @@ class Task final : public RefCounted, public pico::Thread, public ListNode<Threa
   std::atomic<bool> sleeping = false;       ///< in a Wait
   std::atomic<bool> waits_in_host = false;  ///< there, and only an interruption reaches it
   HeldLocks held;
+  EpochReader epoch;
 
   std::atomic<bool> exiting = false;  ///< this thread is to leave at the next safe point
   bool stopped = false;

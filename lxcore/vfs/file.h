@@ -7,7 +7,7 @@
 #include "abi/linux/dirent.h"
 #include "lxcore/mm/user_memory.h"
 #include "lxcore/sync/wait_queue.h"
-#include "lxcore/vfs/dentry.h"
+#include "lxcore/vfs/mount.h"
 
 namespace lxss {
 
@@ -136,9 +136,9 @@ T* file_as(File& file) {
 /// Root, working directory and umask (CLONE_FS).
 class FsContext final : public RefCounted {
  public:
-  Path root;
-  Path working_directory;
-  u32 umask = 022;
+  PublishedPath root;
+  PublishedPath working_directory;
+  std::atomic<u32> umask{022};
   RefPtr<FsContext> duplicate() const;
 };
 
