@@ -50,7 +50,7 @@ class Kernel {
   u32 next_mount_id = 1;
   u64 next_anonymous_inode = 1;
   RefPtr<FileSystem> memory_files;  ///< fs/tmpfs: memfd_create's
-  List<FileLocks> file_locks;
+  FileLockTable file_locks;
   u32 last_move_cookie = 0;  ///< of inotify's pairs of events
 
   TimerQueue timers;

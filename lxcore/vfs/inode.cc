@@ -4,7 +4,7 @@
 
 namespace lxss {
 
-Inode::~Inode() { delete locks; }
+Inode::~Inode() { delete locks.load(); }
 
 void Inode::last_unref() {
   KernelLock::HeldFor held(locking());
