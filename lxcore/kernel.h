@@ -51,7 +51,7 @@ class Kernel {
   std::atomic<u32> next_mount_id = 1;
   u64 next_anonymous_inode = 1;
   RefPtr<FileSystem> memory_files;  ///< fs/tmpfs: memfd_create's
-  List<FileLocks> file_locks;
+  FileLockTable file_locks;
   std::atomic<u32> last_move_cookie = 0;  ///< of inotify's pairs of events
 
   TimerQueue timers;

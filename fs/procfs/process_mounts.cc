@@ -34,6 +34,7 @@ void append_options(TextBuilder& out, const Mount& mount, std::span<const Option
 /// Calls `line(mount, mountpoint)` for each mount that the subject's process can reach.
 template <typename Line>
 Result<> each_mount(const Subject& subject, Line line) {
+  KernelLock::Held held;
   RefPtr<Task> thread = TRY(subject.live_thread());
   if (!thread->fs) return Errno::kESRCH;
   for (const RefPtr<Mount>& mount : kernel().mounts.all()) {

@@ -46,9 +46,10 @@ Result<> truncate(Task& task, UserString path, i64 size) {
   return {};
 }
 
-Result<> ftruncate(Task& task, Fd fd, i64 size) {
+Result<> ftruncate(UnlockedTask task, Fd fd, i64 size) {
   if (size < 0) return Errno::kEINVAL;
-  RefPtr<File> file = TRY(task.file(fd));
+  FileRef file = TRY(task->file(fd));
+  KernelLock::HeldFor guard(file->locking());
   if (!file->has_inode() || !file->inode().is_regular() || !file->writable()) {
     return Errno::kEINVAL;
   }
@@ -64,9 +65,10 @@ Result<> ftruncate(Task& task, Fd fd, i64 size) {
   return {};
 }
 
-Result<> fallocate(Task& task, Fd fd, abi::FallocateFlags mode, i64 offset, i64 length) {
+Result<> fallocate(UnlockedTask task, Fd fd, abi::FallocateFlags mode, i64 offset, i64 length) {
   using abi::FallocateFlag;
-  RefPtr<File> file = TRY(task.file(fd));
+  FileRef file = TRY(task->file(fd));
+  KernelLock::HeldFor guard(file->locking());
   if (offset < 0 || length <= 0) return Errno::kEINVAL;
   constexpr abi::FallocateFlags kSupported =
       FallocateFlag::kFALLOC_FL_KEEP_SIZE | FallocateFlag::kFALLOC_FL_PUNCH_HOLE |
@@ -97,15 +99,15 @@ Result<> fallocate(Task& task, Fd fd, abi::FallocateFlags mode, i64 offset, i64 
   return {};
 }
 
-Result<> fadvise64(Task& task, Fd fd, i64, i64 length, i32 advice) {
-  RefPtr<File> file = TRY(task.file(fd));
+Result<> fadvise64(UnlockedTask task, Fd fd, i64, i64 length, i32 advice) {
+  FileRef file = TRY(task->file(fd));
   if (file->has_inode() && file->inode().type() == abi::kS_IFIFO) return Errno::kESPIPE;
   if (length < 0 || advice < 0 || advice > abi::kPOSIX_FADV_NOREUSE) return Errno::kEINVAL;
   return {};  // the host's cache does well without
 }
 
-Result<> readahead(Task& task, Fd fd, i64, usize) {
-  RefPtr<File> file = TRY(task.file(fd));
+Result<> readahead(UnlockedTask task, Fd fd, i64, usize) {
+  FileRef file = TRY(task->file(fd));
   if (!file->readable()) return Errno::kEBADF;
   if (!file->has_inode() || !file->inode().is_regular()) return Errno::kEINVAL;
   return {};

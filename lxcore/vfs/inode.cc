@@ -11,7 +11,7 @@ Inode::Inode(FileSystem& filesystem, u64 number, u32 mode, u32 uid, u32 gid, u64
       rdev_(rdev),
       owner_(InodeOwner{mode, uid, gid}) {}
 
-Inode::~Inode() { delete locks; }
+Inode::~Inode() { delete locks.load(); }
 
 void Inode::last_unref() {
   {

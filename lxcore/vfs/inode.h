@@ -137,7 +137,7 @@ class Inode : public RefCounted, public Retirable {
   }
 
   // Kernel objects that belong to the inode, made at first use by their subsystems.
-  FileLocks* locks = nullptr;          ///< vfs/locks.cc; freed with the inode
+  std::atomic<FileLocks*> locks{nullptr};  ///< vfs/locks.cc: made once, freed with the inode
   RefPtr<RefCounted> fifo;             ///< ipc/pipe.cc: its Pipe while the FIFO is open
   RefCounted* bound_socket = nullptr;  ///< net/unix.cc; the socket clears it when it goes
   RefCounted* watches = nullptr;       ///< ipc/inotify.cc; likewise
