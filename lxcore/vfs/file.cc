@@ -20,6 +20,7 @@ File::~File() {
 }
 
 void File::last_unref() {
+  epoll_watches.leave();
   KernelLock::HeldFor held(locking_);
   delete this;
 }
