@@ -13,6 +13,7 @@ namespace lxss {
 
 /// First parameter of a handler that runs without the kernel lock.
 struct UnlockedTask {
+  UnlockedTask(Task& task) : task(task) {}
   Task& task;
   Task* operator->() const { return &task; }
   operator Task&() const { return task; }
