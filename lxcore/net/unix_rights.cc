@@ -60,9 +60,8 @@ Result<std::unique_ptr<Rights>> Rights::create(Task& task, std::vector<RefPtr<Fi
   return std::unique_ptr<Rights>(new Rights(std::move(batch), user));
 }
 
-std::unique_ptr<FileBatch> Rights::land() {
+std::unique_ptr<FileBatch> Rights::land(UnixNamespace& names) {
   if (!batch_) return nullptr;
-  UnixNamespace& names = unix_namespace();
   names.in_flight -= batch_->files.size();
   auto of_user = names.in_flight_by_user.find(user_);
   of_user->second -= batch_->files.size();
@@ -89,8 +88,9 @@ void Rights::leave() {
 std::vector<RefPtr<File>> Rights::take() {
   std::unique_ptr<FileBatch> batch;
   {
-    Lock::Held held(unix_namespace().lock);
-    batch = land();
+    UnixNamespace& names = unix_namespace();
+    Lock::Held held(names.lock);
+    batch = land(names);
   }
   if (!batch) return {};
   return std::move(batch->files);
@@ -110,9 +110,10 @@ usize Rights::count() const {
 Rights::~Rights() {
   std::unique_ptr<FileBatch> batch;
   {
-    Lock::Held held(unix_namespace().lock);
+    UnixNamespace& names = unix_namespace();
+    Lock::Held held(names.lock);
     LXSS_ASSERT(!ListNode<Rights>::linked());
-    batch = land();
+    batch = land(names);
   }
   drop(std::move(batch));
 }
@@ -126,15 +127,13 @@ Rights::~Rights() {
 /// descriptor table, which counts.) Too many references only put a collection off.
 class Collector {
  public:
-  explicit Collector(UnixNamespace& names) : names_(names) {}
-
   /// The files to drop: a chain of batches.
-  FileBatch* collect() LXSS_REQUIRES(unix_namespace().lock) {
-    if (!find_candidates()) return nullptr;
-    for_each_candidate([](UnixEndpoint& endpoint) {
+  FileBatch* collect(UnixNamespace& names) LXSS_REQUIRES(names.lock) {
+    if (!find_candidates(names)) return nullptr;
+    for_each_candidate(names, [](UnixEndpoint& endpoint) {
       for_each_carried(endpoint, [](UnixEndpoint& carried) { --carried.reach.external; });
     });
-    for_each_candidate([this](UnixEndpoint& endpoint) {
+    for_each_candidate(names, [this](UnixEndpoint& endpoint) {
       if (endpoint.reach.external != 0) push(endpoint);
     });
     while (UnixEndpoint* reachable = pop()) {
@@ -142,11 +141,11 @@ class Collector {
         if (carried.reach.candidate) push(carried);
       });
     }
-    for_each_candidate([this](UnixEndpoint& endpoint) { push(endpoint); });
+    for_each_candidate(names, [this](UnixEndpoint& endpoint) { push(endpoint); });
     FileBatch* garbage = nullptr;
     while (UnixEndpoint* endpoint = pop()) {
-      for_each_rights(*endpoint, [&garbage](Rights& rights) LXSS_NO_THREAD_SAFETY_ANALYSIS {
-        if (auto batch = rights.land()) {
+      for_each_rights(*endpoint, [&](Rights& rights) LXSS_NO_THREAD_SAFETY_ANALYSIS {
+        if (auto batch = rights.land(names)) {
           batch->next = garbage;
           garbage = batch.release();
         }
@@ -156,9 +155,9 @@ class Collector {
   }
 
  private:
-  bool find_candidates() LXSS_REQUIRES(unix_namespace().lock) {
+  bool find_candidates(UnixNamespace& names) LXSS_REQUIRES(names.lock) {
     bool any = false;
-    for (UnixEndpoint& endpoint : names_.flying) {
+    for (UnixEndpoint& endpoint : names.flying) {
       Reachability& reach = endpoint.reach;
       reach.candidate = reach.socket && reach.socket->reference_count() == reach.in_flight;
       reach.external = reach.in_flight;
@@ -168,8 +167,8 @@ class Collector {
   }
 
   template <typename Visit>
-  void for_each_candidate(Visit visit) LXSS_REQUIRES(unix_namespace().lock) {
-    for (UnixEndpoint& endpoint : names_.flying) {
+  static void for_each_candidate(UnixNamespace& names, Visit visit) LXSS_REQUIRES(names.lock) {
+    for (UnixEndpoint& endpoint : names.flying) {
       if (endpoint.reach.candidate) visit(endpoint);
     }
   }
@@ -205,7 +204,6 @@ class Collector {
     return first;
   }
 
-  UnixNamespace& names_;
   UnixEndpoint* pending_ = nullptr;
 };
 
@@ -214,7 +212,7 @@ void collect_garbage() {
   FileBatch* garbage;
   {
     Lock::Held held(names.lock);
-    garbage = Collector(names).collect();
+    garbage = Collector().collect(names);
     names.collect_at = 2 * names.flights.load(std::memory_order_relaxed);
   }
   while (garbage) {

@@ -48,10 +48,10 @@ class Rights : public ListNode<Rights> {
   friend class Collector;
   Rights(std::unique_ptr<FileBatch> batch, u32 user) : batch_(std::move(batch)), user_(user) {}
   /// They are in flight no more: what is to be done with them.
-  std::unique_ptr<FileBatch> land() LXSS_REQUIRES(unix_namespace().lock);
+  std::unique_ptr<FileBatch> land(UnixNamespace& names) LXSS_REQUIRES(names.lock);
 
-  /// Null once they have landed.
-  std::unique_ptr<FileBatch> batch_ LXSS_GUARDED_BY(unix_namespace().lock);
+  /// Null once they have landed; UnixNamespace::lock.
+  std::unique_ptr<FileBatch> batch_;
   const u32 user_;
 };
 
