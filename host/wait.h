@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 
+#include "abi/linux/epoll.h"
 #include "abi/linux/poll.h"
 #include "abi/linux/time.h"
 #include "base/result.h"
@@ -25,6 +26,10 @@ void wake_word(const u32* word, u32 count);
 /// Waits until one of `fds` is ready: the number ready, 0 at the deadline. Interruptible.
 /// With a deadline in the past it only looks.
 Result<usize> poll(std::span<abi::PollFd> fds, Deadline deadline);
+
+/// Waits until an event set (host/event_set.h) has events and takes them: their number, 0 at the
+/// deadline. Interruptible; an interruption takes none.
+Result<usize> wait_for_events(Fd set, std::span<abi::EpollEvent> events, Deadline deadline);
 
 /// Sleeps until the deadline on a Linux clock. Interruptible.
 Result<> sleep_until(i32 clock, const abi::Timespec& deadline);

@@ -49,10 +49,12 @@ class Kernel {
   Path root;
   u64 next_device_minor = 1;
   u32 next_mount_id = 1;
-  u64 next_anonymous_inode = 1;
+  std::atomic<u64> next_anonymous_inode = 1;
   RefPtr<FileSystem> memory_files;  ///< fs/tmpfs: memfd_create's
   List<FileLocks> file_locks;
   u32 last_move_cookie = 0;  ///< of inotify's pairs of events
+
+  SleepLock epoll_nesting;  ///< ipc/: which epoll sets watch which
 
   TimerQueue timers;
   host::MachineFiles machine_files;
@@ -72,7 +74,7 @@ class Kernel {
   SetOnce<RefCounted> unix_namespace;  ///< net/: abstract names
   RefPtr<RefCounted> pty_system;       ///< tty/
   RefPtr<RefCounted> sysv_ipc;         ///< ipc/
-  RefPtr<FileSystem> anonymous_files;  ///< vfs/: pipes, sockets, ... live here
+  RefPtr<FileSystem> anonymous_files;  ///< vfs/: pipes, sockets, ... live here; made at boot
 };
 
 /// The kernel of this instance (pico backend).

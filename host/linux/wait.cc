@@ -48,6 +48,26 @@ Result<usize> poll(std::span<abi::PollFd> fds, Deadline deadline) {
                                   nullptr, 0));
 }
 
+Result<usize> wait_for_events(Fd set, std::span<abi::EpollEvent> events, Deadline deadline) {
+  constexpr u64 kMillisecond = 1'000'000;
+  for (;;) {
+    i64 whole_ms = -1;
+    if (deadline) {
+      const u64 now = monotonic_ns();
+      const u64 left = *deadline > now ? *deadline - now : 0;
+      whole_ms = static_cast<i64>(std::min<u64>(left / kMillisecond, 1'000'000));
+    }
+    if (whole_ms == 0) break;
+    const usize taken = TRY(check(call_interruptible(
+        SYS_epoll_pwait, set.value, events.data(), events.size(), whole_ms, nullptr, 0)));
+    if (taken != 0) return taken;
+  }
+  // The rest of a millisecond, which that call does not know.
+  abi::PollFd member{set.value, static_cast<i16>(abi::PollFlag::kPOLLIN), 0};
+  if (TRY(poll({&member, 1}, deadline)) == 0) return usize{0};
+  return check(call(SYS_epoll_pwait, set.value, events.data(), events.size(), 0, nullptr, 0));
+}
+
 Result<> sleep_until(i32 clock, const abi::Timespec& deadline) {
   if (clock < 0) return Errno::kEINVAL;  // would name a host process
   return check_void(

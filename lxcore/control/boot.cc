@@ -214,6 +214,7 @@ void boot() {
   kernel().confinement = confinement.bits;
   {
     KernelLock::Held held;
+    vfs::start_anonymous_files();
     mount_all(message, drives);
     control::Ready ready;
     ready.confinement = confinement.bits;

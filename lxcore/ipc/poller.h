@@ -17,8 +17,30 @@ inline constexpr PollEvents kWritable = abi::PollFlag::kPOLLOUT | abi::PollFlag:
 /// What is reported whether asked for or not.
 inline constexpr PollEvents kAlwaysPolled = abi::PollFlag::kPOLLERR | abi::PollFlag::kPOLLHUP;
 
+/// Room for `size` elements for the length of a call: few lie on the stack, many in the heap.
+template <typename T, usize kFew>
+class CallArray {
+ public:
+  explicit CallArray(usize size) : size_(size) {
+    if (size > kFew) many_ = std::make_unique<T[]>(size);
+  }
+  T* data() { return many_ ? many_.get() : few_; }
+  const T* data() const { return many_ ? many_.get() : few_; }
+  usize size() const { return size_; }
+  T& operator[](usize index) { return data()[index]; }
+  const T& operator[](usize index) const { return data()[index]; }
+  T* begin() { return data(); }
+  T* end() { return data() + size_; }
+  operator std::span<T>() { return {data(), size_}; }
+
+ private:
+  T few_[kFew] = {};
+  std::unique_ptr<T[]> many_;
+  usize size_;
+};
+
 struct PollRequest {
-  RefPtr<File> file;  ///< null: never ready
+  std::optional<FileRef> file;  ///< none: never ready
   PollEvents wanted;
   PollEvents ready{};  ///< the result, within `wanted`
 };
@@ -27,8 +49,9 @@ struct PollRequest {
 /// looks); ERESTARTSYS if interrupted while none is.
 Result<usize> poll_files(Task& task, std::span<PollRequest> requests, host::Deadline deadline);
 
-/// Queues the current task on what it registers with, until destroyed. The first entry is the
-/// task's own, further ones come from the heap.
+/// Queues the current task on what it registers with, until destroyed. The first entries are the
+/// task's own, further ones come from the heap. (Not its wait_entry: who is asked whether it is
+/// ready may have to wait for a SleepLock.)
 class TaskRegistration final : public PollRegistration {
  public:
   explicit TaskRegistration(Task& task) : task_(task) {}
@@ -36,10 +59,12 @@ class TaskRegistration final : public PollRegistration {
   void on(WaitQueue& queue) override;
 
  private:
-  static constexpr usize kChunk = 16;
+  static constexpr usize kOwn = 8, kChunk = 64;
+  TaskWaitEntry* next_entry();
+
   Task& task_;
   std::vector<std::unique_ptr<TaskWaitEntry[]>> chunks_;
-  usize used_ = kChunk;  ///< of the last chunk
+  usize used_ = 0;  ///< in all
 };
 
 /// A signal mask for the length of a call.

@@ -67,12 +67,13 @@ void WaitQueue::wake(PollEvents events) {
 
 Wait::Wait(Task& task) : task_(task), seen_(task.wait_word.load(std::memory_order_acquire)) {}
 
+bool Wait::woken() const { return task_.wait_word.load(std::memory_order_seq_cst) != seen_; }
+
 template <typename Ends>
 bool Wait::block(host::Deadline deadline, Ends ends) {
   assert_no_short_lock();
   task_.sleeping.store(true, std::memory_order_seq_cst);
   bool in_time = true;
-  auto woken = [&] { return task_.wait_word.load(std::memory_order_seq_cst) != seen_; };
   if (!woken() && !ends()) {
     KernelLock::Released released;
     while (in_time && !woken()) {
@@ -102,22 +103,37 @@ void Wait::sleep_always() {
   block(std::nullopt, [] { return false; });
 }
 
-Result<usize> Wait::sleep_on_host(std::span<abi::PollFd> host_fds, host::Deadline deadline) {
+template <typename Call>
+Result<usize> Wait::block_in_host(Call call) {
   assert_no_short_lock();
   task_.waits_in_host.store(true, std::memory_order_relaxed);
   task_.sleeping.store(true, std::memory_order_seq_cst);
-  auto woken = [&] { return task_.wait_word.load(std::memory_order_seq_cst) != seen_; };
   Result<usize> ready = usize{0};
   if (!woken() && !signals::interrupted(task_)) {
     KernelLock::Released released;
-    ready = host::poll(host_fds, deadline);
+    ready = call();
   }
   task_.sleeping.store(false, std::memory_order_relaxed);
   task_.waits_in_host.store(false, std::memory_order_relaxed);
+  return ready;
+}
+
+Result<usize> Wait::sleep_on_host(std::span<abi::PollFd> host_fds, host::Deadline deadline) {
+  auto ready = block_in_host([&] { return host::poll(host_fds, deadline); });
   if (signals::interrupted(task_)) return Errno::kERESTARTSYS;
   if (ready.is(Errno::kEINTR)) return usize{0};
   if (ready.ok() && ready.value() == 0 && !woken() && deadline) return Errno::kETIMEDOUT;
   return ready;
+}
+
+Result<usize> Wait::sleep_on_events(host::Fd event_set, std::span<abi::EpollEvent> events,
+                                    host::Deadline deadline) {
+  auto taken = block_in_host([&] { return host::wait_for_events(event_set, events, deadline); });
+  if (taken.ok() && taken.value() != 0) return taken;
+  if (signals::interrupted(task_)) return Errno::kERESTARTSYS;
+  if (taken.is(Errno::kEINTR)) return usize{0};
+  if (taken.ok() && !woken() && deadline) return Errno::kETIMEDOUT;
+  return taken;
 }
 
 bool SleepLock::try_lock() {

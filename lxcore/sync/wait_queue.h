@@ -95,8 +95,15 @@ class [[nodiscard]] Wait {
   void sleep_always();
   /// As sleep(), and also ends when one of `host_fds` is ready: the number ready.
   Result<usize> sleep_on_host(std::span<abi::PollFd> host_fds, host::Deadline deadline);
+  /// The same for an event set: the number of events taken, which an interruption never hides.
+  Result<usize> sleep_on_events(host::Fd event_set, std::span<abi::EpollEvent> events,
+                                host::Deadline deadline);
 
  private:
+  bool woken() const;
+  template <typename Call>
+  Result<usize> block_in_host(Call call);
+
   /// False at the deadline. `ends` tells whether the task is not to sleep at all.
   template <typename Ends>
   bool block(host::Deadline deadline, Ends ends);
@@ -176,12 +183,25 @@ class LXSS_CAPABILITY("sleep lock") SleepLock : public LockWord {
 
   /// Holds a lock for a scope, once lock() succeeded.
   class Held;
+  /// Holds a lock for a scope, whatever happens.
+  class Guard;
 
  private:
   template <typename Sleep>
   Result<> acquire(Task& task, Sleep sleep);
 
   WaitQueue waiters_;
+};
+
+class [[nodiscard]] LXSS_SCOPED_CAPABILITY SleepLock::Guard {
+ public:
+  explicit Guard(SleepLock& lock) LXSS_ACQUIRE(lock) : lock_(lock) { lock_.lock(); }
+  ~Guard() LXSS_RELEASE() { lock_.unlock(); }
+  Guard(const Guard&) = delete;
+  Guard& operator=(const Guard&) = delete;
+
+ private:
+  SleepLock& lock_;
 };
 
 class [[nodiscard]] SleepLock::Held {

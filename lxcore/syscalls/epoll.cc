@@ -12,13 +12,6 @@ namespace lxss::sys {
 
 namespace {
 
-Result<RefPtr<Epoll>> find_epoll(Task& task, Fd fd) {
-  RefPtr<File> file = TRY(task.file(fd));
-  Epoll* epoll = file_as<Epoll>(*file);
-  if (!epoll) return Errno::kEINVAL;
-  return RefPtr<Epoll>(epoll);
-}
-
 u64 milliseconds(i32 timeout_ms) {
   return timeout_ms < 0 ? clocks::kMaxTime : u64(timeout_ms) * 1'000'000;
 }
@@ -32,9 +25,11 @@ Result<usize> wait_for_events(Task& task, Fd epoll_fd, UserOut<abi::EpollEvent> 
   if (!pico::is_user_range(events.address.value, usize(max_events) * sizeof(abi::EpollEvent))) {
     return Errno::kEFAULT;
   }
-  RefPtr<Epoll> epoll = TRY(find_epoll(task, epoll_fd));
+  FileRef file = TRY(task.file(epoll_fd));
+  Epoll* epoll = file_as<Epoll>(*file);
+  if (!epoll) return Errno::kEINVAL;
   TemporaryMask temporary(task, mask);
-  auto count = epoll->wait(task, events, static_cast<usize>(max_events), deadline);
+  auto count = epoll->set().wait(task, events, static_cast<usize>(max_events), deadline);
   if (!count.is(Errno::kERESTARTSYS)) return count;
   temporary.leave_to_handler();
   return Errno::kEINTR;
@@ -54,52 +49,52 @@ bool can_be_watched(const File& file) {
 
 }  // namespace
 
-Result<Fd> epoll_create1(Task& task, abi::EpollCreateFlags flags) {
+Result<Fd> epoll_create1(UnlockedTask task, abi::EpollCreateFlags flags) {
   if (!flags.within(abi::EpollCreateFlag::kEPOLL_CLOEXEC)) return Errno::kEINVAL;
   auto epoll = make_ref<Epoll>();
   vfs::initialise_anonymous(*epoll, "anon_inode:[eventpoll]", 0600, abi::OpenFlag::kO_RDWR);
-  return task.files->install(std::move(epoll), bool(flags), task.limit(abi::kRLIMIT_NOFILE));
+  return task->files->install(std::move(epoll), bool(flags), task->limit(abi::kRLIMIT_NOFILE));
 }
 
-Result<Fd> epoll_create(Task& task, i32 size) {
+Result<Fd> epoll_create(UnlockedTask task, i32 size) {
   if (size <= 0) return Errno::kEINVAL;
   return epoll_create1(task, {});
 }
 
-Result<> epoll_ctl(Task& task, Fd epoll_fd, i32 operation, Fd fd, UserIn<abi::EpollEvent> event) {
+Result<> epoll_ctl(UnlockedTask task, Fd epoll_fd, i32 operation, Fd fd, UserIn<abi::EpollEvent> event) {
   abi::EpollEvent wanted{};
   if (operation != abi::kEPOLL_CTL_DEL) wanted = TRY(event.read());
-  RefPtr<File> watcher = TRY(task.file(epoll_fd));
-  RefPtr<File> target = TRY(task.file(fd));
+  FileRef watcher = TRY(task->file(epoll_fd));
+  FileRef target = TRY(task->file(fd));
   if (!can_be_watched(*target)) return Errno::kEPERM;
   Epoll* epoll = file_as<Epoll>(*watcher);
-  if (!epoll || watcher == target) return Errno::kEINVAL;
+  if (!epoll || watcher.get() == target.get()) return Errno::kEINVAL;
   switch (operation) {
     case abi::kEPOLL_CTL_ADD:
-      return epoll->add(fd, *target, wanted);
+      return epoll->set().add(fd, *target, wanted);
     case abi::kEPOLL_CTL_MOD:
-      return epoll->modify(fd, *target, wanted);
+      return epoll->set().modify(fd, *target, wanted);
     case abi::kEPOLL_CTL_DEL:
-      return epoll->remove(fd, *target);
+      return epoll->set().remove(fd, *target);
     default:
       return Errno::kEINVAL;
   }
 }
 
-Result<usize> epoll_wait(Task& task, Fd epoll, UserOut<abi::EpollEvent> events, i32 max_events,
+Result<usize> epoll_wait(UnlockedTask task, Fd epoll, UserOut<abi::EpollEvent> events, i32 max_events,
                          i32 timeout_ms) {
   return wait_for_events(task, epoll, events, max_events,
                          clocks::poll_deadline(milliseconds(timeout_ms)), std::nullopt);
 }
 
-Result<usize> epoll_pwait(Task& task, Fd epoll, UserOut<abi::EpollEvent> events, i32 max_events,
+Result<usize> epoll_pwait(UnlockedTask task, Fd epoll, UserOut<abi::EpollEvent> events, i32 max_events,
                           i32 timeout_ms, UserIn<abi::SigSet> mask, usize mask_size) {
   return wait_for_events(task, epoll, events, max_events,
                          clocks::poll_deadline(milliseconds(timeout_ms)),
                          TRY(TemporaryMask::read(mask, mask_size)));
 }
 
-Result<usize> epoll_pwait2(Task& task, Fd epoll, UserOut<abi::EpollEvent> events, i32 max_events,
+Result<usize> epoll_pwait2(UnlockedTask task, Fd epoll, UserOut<abi::EpollEvent> events, i32 max_events,
                            UserIn<abi::Timespec> timeout, UserIn<abi::SigSet> mask,
                            usize mask_size) {
   host::Deadline deadline;

@@ -8,28 +8,33 @@ namespace lxss::sys {
 
 namespace {
 
+/// So many cost no memory of the heap.
+constexpr usize kFewFiles = 8;
+
 /// Writes the results; ERESTARTSYS if interrupted.
 Result<usize> poll_until(Task& task, UserAddr at, u32 count, host::Deadline deadline) {
   if (count > task.limit(abi::kRLIMIT_NOFILE)) return Errno::kEINVAL;
-  std::vector<abi::PollFd> fds(count);
+  CallArray<abi::PollFd, kFewFiles> fds(count);
   if (count != 0) TRY(copy_in(fds.data(), at, count * sizeof(abi::PollFd)));
-  std::vector<PollRequest> requests(count);
+  CallArray<PollRequest, kFewFiles> requests(count);
   usize invalid = 0;
   for (u32 i = 0; i < count; ++i) {
     if (fds[i].fd < 0) continue;
     auto file = task.file(Fd{fds[i].fd});
     if (file.ok()) {
-      requests[i].file = std::move(*file);
+      requests[i].file.emplace(std::move(*file));
       requests[i].wanted = PollEvents(static_cast<u16>(fds[i].events)) | kAlwaysPolled;
     } else {
       requests[i].ready = abi::PollFlag::kPOLLNVAL;
       ++invalid;
     }
+    if (i % 1024 == 1023 && signals::killed(task)) return Errno::kEINTR;
   }
   usize ready = invalid + TRY(poll_files(task, requests, invalid ? host::Deadline(0) : deadline));
   for (u32 i = 0; i < count; ++i) {
     const UserAddr result = at + i * sizeof(abi::PollFd) + offsetof(abi::PollFd, revents);
     TRY(UserOut<u16>{result}.write(requests[i].ready.raw()));
+    if (i % 1024 == 1023 && signals::killed(task)) return Errno::kEINTR;
   }
   return ready;
 }
@@ -47,7 +52,7 @@ Result<usize> poll_restartable(Task& task, UserAddr fds, u32 count, host::Deadli
 
 }  // namespace
 
-Result<usize> poll(Task& task, UserAddr fds, u32 count, i32 timeout_ms) {
+Result<usize> poll(UnlockedTask task, UserAddr fds, u32 count, i32 timeout_ms) {
   u64 timeout = timeout_ms < 0 ? clocks::kMaxTime : u64(timeout_ms) * 1'000'000;
   return poll_restartable(task, fds, count, clocks::poll_deadline(timeout));
 }
@@ -59,7 +64,7 @@ Result<usize> restart_poll(Task& task, const Task::Restart& restart) {
                           deadline == clocks::kMaxTime ? host::Deadline() : deadline);
 }
 
-Result<usize> ppoll(Task& task, UserAddr fds, u32 count, UserInOut<abi::Timespec> timeout,
+Result<usize> ppoll(UnlockedTask task, UserAddr fds, u32 count, UserInOut<abi::Timespec> timeout,
                     UserIn<abi::SigSet> mask, usize mask_size) {
   host::Deadline deadline;
   if (timeout) deadline = clocks::poll_deadline(TRY(clocks::to_ns(TRY(timeout.read()))));

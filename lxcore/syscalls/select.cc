@@ -17,24 +17,26 @@ constexpr PollEvents kInEvents = kReadable | PollFlag::kPOLLRDBAND | kAlwaysPoll
 constexpr PollEvents kOutEvents = kWritable | PollFlag::kPOLLWRBAND | PollFlag::kPOLLERR;
 constexpr PollEvents kExceptionalEvents = PollFlag::kPOLLPRI;
 
-/// One of the guest's three sets, of as many words as it gave.
+/// One of the guest's three sets, of as many words as it gave, and the result.
 struct DescriptorSet {
   UserAddr address;
-  std::vector<u64> words;
+  CallArray<u64, 16> words, found;
 
-  static Result<DescriptorSet> read(UserAddr address, usize count) {
-    DescriptorSet set{address, std::vector<u64>((count + 63) / 64)};
-    if (address) TRY(copy_in(set.words.data(), address, set.words.size() * sizeof(u64)));
-    return set;
+  DescriptorSet(UserAddr address, usize count)
+      : address(address), words((count + 63) / 64), found((count + 63) / 64) {}
+  Result<> read() {
+    if (!address) return {};
+    return copy_in(words.data(), address, words.size() * sizeof(u64));
   }
   bool has(usize fd) const { return words[fd / 64] >> fd % 64 & 1; }
-  void add(usize fd) { words[fd / 64] |= u64{1} << fd % 64; }
-  void clear() { std::fill(words.begin(), words.end(), 0); }
+  void add(usize fd) { found[fd / 64] |= u64{1} << fd % 64; }
   Result<> write() const {
     if (!address) return {};
-    return copy_out(address, words.data(), words.size() * sizeof(u64));
+    return copy_out(address, found.data(), found.size() * sizeof(u64));
   }
 };
+
+constexpr usize kFewFiles = 8;
 
 /// Sets the results and returns their number; ERESTARTSYS if interrupted.
 Result<usize> select_until(Task& task, i32 count, UserAddr in_at, UserAddr out_at,
@@ -42,43 +44,45 @@ Result<usize> select_until(Task& task, i32 count, UserAddr in_at, UserAddr out_a
   if (count < 0) return Errno::kEINVAL;
   // Linux: descriptors beyond the table are not looked at.
   const usize end = static_cast<usize>(std::min(count, std::max(task.files->end(), 64)));
-  auto in = TRY(DescriptorSet::read(in_at, end));
-  auto out = TRY(DescriptorSet::read(out_at, end));
-  auto exceptional = TRY(DescriptorSet::read(exceptional_at, end));
-  std::vector<PollRequest> requests;
-  std::vector<u32> numbers;
-  for (usize fd = 0; fd < end; ++fd) {
-    if (fd % 64 == 0 && !(in.words[fd / 64] | out.words[fd / 64] | exceptional.words[fd / 64])) {
-      fd += 63;
-      continue;
-    }
-    PollEvents wanted{};
-    if (in.has(fd)) wanted |= kInEvents;
-    if (out.has(fd)) wanted |= kOutEvents;
-    if (exceptional.has(fd)) wanted |= kExceptionalEvents;
-    if (!wanted) continue;
-    requests.push_back({
-      TRY(task.files->get_io(Fd{static_cast<i32>(fd)}))
-      , wanted
-    });
-    numbers.push_back(static_cast<u32>(fd));
+  DescriptorSet in(in_at, end), out(out_at, end), exceptional(exceptional_at, end);
+  TRY(in.read());
+  TRY(out.read());
+  TRY(exceptional.read());
+  usize asked = 0;
+  for (usize i = 0; i < in.words.size(); ++i) {
+    asked += static_cast<usize>(std::popcount(in.words[i] | out.words[i] | exceptional.words[i]));
   }
-  TRY(poll_files(task, requests, deadline));
-  const DescriptorSet asked_in = in, asked_out = out, asked_exceptional = exceptional;
-  in.clear();
-  out.clear();
-  exceptional.clear();
+  CallArray<PollRequest, kFewFiles> requests(asked);
+  CallArray<u32, kFewFiles> numbers(asked);
+  usize count_asked = 0;
+  for (usize i = 0; i < in.words.size(); ++i) {
+    if (i % 64 == 63 && signals::killed(task)) return Errno::kEINTR;
+    u64 word = in.words[i] | out.words[i] | exceptional.words[i];
+    for (; word != 0; word &= word - 1) {
+      const usize fd = i * 64 + static_cast<usize>(std::countr_zero(word));
+      PollEvents wanted{};
+      if (in.has(fd)) wanted |= kInEvents;
+      if (out.has(fd)) wanted |= kOutEvents;
+      if (exceptional.has(fd)) wanted |= kExceptionalEvents;
+      if (fd >= end) break;
+      requests[count_asked].file.emplace(TRY(task.file(Fd{static_cast<i32>(fd)})));
+      requests[count_asked].wanted = wanted;
+      numbers[count_asked++] = static_cast<u32>(fd);
+    }
+  }
+  const auto polled = std::span<PollRequest>(requests).first(count_asked);
+  TRY(poll_files(task, polled, deadline));
   usize ready = 0;
-  for (usize i = 0; i < requests.size(); ++i) {
+  for (usize i = 0; i < polled.size(); ++i) {
     const u32 fd = numbers[i];
-    auto report = [&](const DescriptorSet& asked, DescriptorSet& result, PollEvents events) {
-      if (!asked.has(fd) || !requests[i].ready.any(events)) return;
-      result.add(fd);
+    auto report = [&](DescriptorSet& set, PollEvents events) {
+      if (!set.has(fd) || !polled[i].ready.any(events)) return;
+      set.add(fd);
       ++ready;
     };
-    report(asked_in, in, kInEvents);
-    report(asked_out, out, kOutEvents);
-    report(asked_exceptional, exceptional, kExceptionalEvents);
+    report(in, kInEvents);
+    report(out, kOutEvents);
+    report(exceptional, kExceptionalEvents);
   }
   TRY(in.write());
   TRY(out.write());
@@ -94,7 +98,7 @@ Result<usize> finish(Result<usize> ready, bool timeout_written) {
 
 }  // namespace
 
-Result<usize> select(Task& task, i32 count, UserAddr in, UserAddr out, UserAddr exceptional,
+Result<usize> select(UnlockedTask task, i32 count, UserAddr in, UserAddr out, UserAddr exceptional,
                      UserInOut<abi::Timeval> timeout) {
   host::Deadline deadline;
   if (timeout) {
@@ -114,7 +118,7 @@ Result<usize> select(Task& task, i32 count, UserAddr in, UserAddr out, UserAddr 
   return finish(std::move(ready), written);
 }
 
-Result<usize> pselect6(Task& task, i32 count, UserAddr in, UserAddr out, UserAddr exceptional,
+Result<usize> pselect6(UnlockedTask task, i32 count, UserAddr in, UserAddr out, UserAddr exceptional,
                        UserInOut<abi::Timespec> timeout, UserIn<abi::SelectSigmask> mask) {
   abi::SelectSigmask given{};
   if (mask) given = TRY(mask.read());

@@ -163,6 +163,7 @@ class Task final : public RefCounted, public pico::Thread, public ListNode<Threa
 
   // Blocking (sync/wait_queue.cc).
   TaskWaitEntry wait_entry;
+  std::unique_ptr<TaskWaitEntry[]> poll_entries;  ///< ipc/poller.cc; made at first use
   Task* next_to_wake = nullptr;             ///< a list of HeldLocks::to_wake; its holder's
   std::atomic<bool> wake_pending = false;   ///< on such a list
   std::atomic<bool> sleeping = false;       ///< in a Wait

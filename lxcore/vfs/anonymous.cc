@@ -17,6 +17,7 @@ class AnonymousInode final : public Inode {
       : Inode(filesystem, number, mode, owner.fsuid, owner.fsgid), times_(now()) {}
 
   Result<Attributes> attributes() override {
+    Lock::Held held(lock_);
     Attributes result;
     result.number = number();
     result.mode = mode();
@@ -28,18 +29,21 @@ class AnonymousInode final : public Inode {
 
   Result<> set_attributes(const AttributeChange& change) override {
     if (change.size) return Errno::kEINVAL;
+    Lock::Held held(lock_);
     if (change.permissions) set_mode(type() | (*change.permissions & abi::kS_IALLUGO));
     set_owner(change.uid.value_or(uid()), change.gid.value_or(gid()));
     return {};
   }
 
  private:
-  abi::Timespec times_;
+  Lock lock_{LockRank::kInode};  ///< changes of mode and owner
+  const abi::Timespec times_;
 };
 
 class AnonymousFileSystem final : public FileSystem {
  public:
-  AnonymousFileSystem() : FileSystem("anon_inodefs", abi::kANON_INODE_FS_MAGIC) {
+  AnonymousFileSystem()
+      : FileSystem("anon_inodefs", abi::kANON_INODE_FS_MAGIC, Locking::kOwn) {
     auto inode = make_ref<AnonymousInode>(*this, 0, abi::kS_IFDIR | 0500, Credentials());
     auto root = make_ref<Dentry>(nullptr, "/", std::move(inode));
     mount_ = make_ref<Mount>(RefPtr<FileSystem>(this), std::move(root), "none",
@@ -49,19 +53,20 @@ class AnonymousFileSystem final : public FileSystem {
   const RefPtr<Mount>& mount() const { return mount_; }
 
  private:
-  RefPtr<Mount> mount_;  // each keeps the other: this file system is for ever
+  RefPtr<Mount> mount_;  ///< immutable; each keeps the other: this file system is for ever
 };
 
 AnonymousFileSystem& anonymous_files() {
-  if (!kernel().anonymous_files) kernel().anonymous_files = make_ref<AnonymousFileSystem>();
   return static_cast<AnonymousFileSystem&>(*kernel().anonymous_files);
 }
 
 }  // namespace
 
+void start_anonymous_files() { kernel().anonymous_files = make_ref<AnonymousFileSystem>(); }
+
 void initialise_anonymous(File& file, std::string_view name, u32 mode, abi::OpenFlags flags) {
   AnonymousFileSystem& files = anonymous_files();
-  const u64 number = kernel().next_anonymous_inode++;
+  const u64 number = kernel().next_anonymous_inode.fetch_add(1, std::memory_order_relaxed);
   auto inode = make_ref<AnonymousInode>(files, number, mode, *Task::current().credentials);
   std::string shown(name);
   if (name.find_first_of(":/") == name.npos) {

@@ -15,11 +15,15 @@ File::~File() {
   if (!is_path_only()) {
     vfs::notify(*path_.dentry, writable() ? vfs::kIN_CLOSE_WRITE : vfs::kIN_CLOSE_NOWRITE);
   }
-  if (of.locks) locks::release(of, this);
+  if (of.locks) {
+    KernelLock::Held held;
+    locks::release(of, this);
+  }
   if (of.is_regular() && writable()) of.writers -= 1;
 }
 
 void File::last_unref() {
+  epoll_watches.leave();
   KernelLock::HeldFor held(locking_);
   delete this;
 }

@@ -31,7 +31,7 @@ class DirectorySink {
 class PollRegistration {
  public:
   virtual ~PollRegistration() = default;
-  /// Under the kernel lock.
+  /// `queue` exists as long as the File. Any lock of the File may be held.
   virtual void on(WaitQueue& queue) = 0;
 };
 
@@ -41,12 +41,25 @@ struct MapSource {
   bool shared_writable = true;  ///< false: a shared mapping that can write is EPERM (seals)
 };
 
-/// The epoll instances that watch a File: they forget it when it goes (ipc/epoll.cc).
+/// The epoll sets that watch a File (ipc/epoll_set.h). They forget it before it goes.
 class EpollWatches {
  public:
   EpollWatches();
   ~EpollWatches();
-  List<EpollItem, EpollWatchTag> items;
+  void add(EpollItem& item);
+  void remove(EpollItem& item);
+  /// Of a File without references, while it is whole.
+  void leave() {
+    if (any_.load(std::memory_order_relaxed)) [[unlikely]]
+      leave_all();
+  }
+
+ private:
+  void leave_all();
+
+  Lock lock_{LockRank::kWatches};
+  List<EpollItem, EpollWatchTag> items_ LXSS_GUARDED_BY(lock_);
+  std::atomic<bool> any_{false};  ///< written under lock_; who adds has a reference to the File
 };
 
 /// An open file description (man 2 open). Its operations are called without any lock if it has its
@@ -88,8 +101,10 @@ class File : public RefCounted {
   virtual Result<> read_directory(Task&, u64 /*offset*/, DirectorySink&) { return Errno::kENOTDIR; }
   /// What is ready now. With `registration`, also where to wait for changes.
   virtual PollEvents poll(PollRegistration*);
-  /// For files whose readiness only the host knows: its descriptor, to be waited for there.
+  /// For files whose readiness only the host knows: its descriptor, to be waited for there. Its
+  /// readiness is the File's, and no queue tells of it; unless the File has events of its own too.
   virtual host::Fd host_poll_fd() const { return host::kNoFd; }
+  virtual bool has_own_events() const { return host_poll_fd() == host::kNoFd; }
   virtual Result<u64> ioctl(Task&, u32 /*request*/, u64 /*argument*/) { return Errno::kENOTTY; }
   /// fcntl commands of its own kind: F_SETPIPE_SZ, F_GETPIPE_SZ, F_ADD_SEALS, F_GET_SEALS.
   virtual Result<u64> control(Task&, i32 /*command*/, u64 /*argument*/) { return Errno::kEINVAL; }

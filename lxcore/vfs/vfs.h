@@ -44,6 +44,9 @@ Result<RefPtr<File>> open_path(Task& task, const Path& path, abi::OpenFlags flag
 /// A second File of the same inode is given the first one's path by File::initialise().
 void initialise_anonymous(File& file, std::string_view name, u32 mode, abi::OpenFlags flags);
 
+/// At boot: the file system of such files.
+void start_anonymous_files();
+
 /// Likewise, with an inode of any file system; `shown` is its path as /proc shows it.
 void initialise_unnamed(File& file, std::string_view shown, RefPtr<Inode> inode,
                         abi::OpenFlags flags);

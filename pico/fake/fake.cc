@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "lxcore/control/launch.h"
+#include "lxcore/vfs/vfs.h"
 #include "pico/fake/backend.h"
 
 namespace lxss {
@@ -48,6 +49,7 @@ Instance::Instance() : kernel_(std::make_unique<Kernel>()) {
   kernel_->init = init.process;
   current_thread = &init;
   kernel_lock().lock();
+  vfs::start_anonymous_files();
 }
 
 Instance::~Instance() {

@@ -5,6 +5,7 @@
 #include <poll.h>
 
 #include "host/clock.h"
+#include "host/event_set.h"
 #include "pico/fake/backend.h"
 
 namespace lxss::host {
@@ -37,6 +38,12 @@ Result<usize> poll(std::span<abi::PollFd> fds, Deadline deadline) {
     kernel_lock().unlock();
   }
   return usize{0};
+}
+
+Result<usize> wait_for_events(Fd set, std::span<abi::EpollEvent> events, Deadline deadline) {
+  abi::PollFd member{set.value, POLLIN, 0};
+  if (TRY(poll({&member, 1}, deadline)) == 0) return usize{0};
+  return take_events(set, events);
 }
 
 Result<> sleep_until(i32, const abi::Timespec&) { return {}; }

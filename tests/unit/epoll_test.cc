@@ -61,20 +61,20 @@ class EpollTest : public testing::Test {
   EpollTest() {
     task_ = &instance_.new_process();
     instance_.run_as(*task_);
-    epoll_ = ok(sys::epoll_create1(*task_, {}));
+    epoll_ = ok(sys::epoll_create1({*task_}, {}));
     event_fd_ = ok(sys::eventfd2(*task_, 0, abi::EfdFlag::kEFD_NONBLOCK));
   }
 
   Result<> control(Fd epoll, i32 operation, Fd fd, u32 events, u64 data = 0) {
     abi::EpollEvent event{events, data};
-    return sys::epoll_ctl(*task_, epoll, operation, fd, {address(&event)});
+    return sys::epoll_ctl({*task_}, epoll, operation, fd, {address(&event)});
   }
   Result<> add(Fd fd, u32 events, u64 data = 0) {
     return control(epoll_, abi::kEPOLL_CTL_ADD, fd, events, data);
   }
   /// Events there are, without waiting unless `timeout` is not 0.
   usize wait(Fd epoll, i32 timeout = 0, i32 room = 8) {
-    auto count = sys::epoll_wait(*task_, epoll, {address(events_)}, room, timeout);
+    auto count = sys::epoll_wait({*task_}, epoll, {address(events_)}, room, timeout);
     EXPECT_TRUE(count.ok());
     return count.value_or(0);
   }
@@ -136,11 +136,11 @@ TEST_F(EpollTest, Errors) {
   EXPECT_TRUE(control(epoll_, 9, event_fd_, kIn).is(Errno::kEINVAL));
   ASSERT_TRUE(add(event_fd_, kIn).ok());
   EXPECT_TRUE(add(event_fd_, kIn).is(Errno::kEEXIST));
-  EXPECT_TRUE(sys::epoll_wait(*task_, epoll_, {address(events_)}, 0, 0).is(Errno::kEINVAL));
+  EXPECT_TRUE(sys::epoll_wait({*task_}, epoll_, {address(events_)}, 0, 0).is(Errno::kEINVAL));
 }
 
 TEST_F(EpollTest, NestedAndLoops) {
-  Fd outer = ok(sys::epoll_create1(*task_, {}));
+  Fd outer = ok(sys::epoll_create1({*task_}, {}));
   ASSERT_TRUE(add(event_fd_, kIn).ok());
   ASSERT_TRUE(control(outer, abi::kEPOLL_CTL_ADD, epoll_, kIn, 1).ok());
   EXPECT_TRUE(control(epoll_, abi::kEPOLL_CTL_ADD, outer, kIn).is(Errno::kELOOP));
@@ -152,11 +152,11 @@ TEST_F(EpollTest, NestedAndLoops) {
 
   Fd above = outer;
   for (int depth = 3; depth <= 5; ++depth) {
-    Fd next = ok(sys::epoll_create1(*task_, {}));
+    Fd next = ok(sys::epoll_create1({*task_}, {}));
     ASSERT_TRUE(control(next, abi::kEPOLL_CTL_ADD, above, kIn).ok()) << depth;
     above = next;
   }
-  Fd last = ok(sys::epoll_create1(*task_, {}));
+  Fd last = ok(sys::epoll_create1({*task_}, {}));
   EXPECT_TRUE(control(last, abi::kEPOLL_CTL_ADD, above, kIn).is(Errno::kELOOP));
 }
 
@@ -209,7 +209,7 @@ TEST_F(EpollTest, FilesThatOnlyTheHostKnows) {
   ASSERT_TRUE(control(epoll_, abi::kEPOLL_CTL_MOD, fd, kIn, 6).ok());
   EXPECT_EQ(wait(epoll_), 1u);
   EXPECT_EQ(wait(epoll_), 1u);
-  Fd outer = ok(sys::epoll_create1(*task_, {}));
+  Fd outer = ok(sys::epoll_create1({*task_}, {}));
   ASSERT_TRUE(control(outer, abi::kEPOLL_CTL_ADD, epoll_, kIn).ok());
   EXPECT_EQ(wait(outer), 1u);
   file = nullptr;
@@ -219,7 +219,7 @@ TEST_F(EpollTest, FilesThatOnlyTheHostKnows) {
 }
 
 TEST_F(EpollTest, AnInnerEpollLearnsOfTheHostLater) {
-  Fd outer = ok(sys::epoll_create1(*task_, {}));
+  Fd outer = ok(sys::epoll_create1({*task_}, {}));
   ASSERT_TRUE(control(outer, abi::kEPOLL_CTL_ADD, epoll_, kIn).ok());
   auto file = make_ref<HostFile>();
   Fd fd = ok(task_->files->install(file, false, 1024));
@@ -234,7 +234,7 @@ TEST_F(EpollTest, PollReportsAndSleeps) {
   Fd in = ok(task_->files->install(ends.read_end, false, 1024));
   Fd out = ok(task_->files->install(ends.write_end, false, 1024));
   abi::PollFd fds[] = {{in.value, i16(kIn), 0}, {out.value, i16(kOut), 0}, {99, 1, 0}, {-1, 1, 9}};
-  EXPECT_EQ(ok(sys::poll(*task_, address(fds), 4, -1)), 2u);
+  EXPECT_EQ(ok(sys::poll({*task_}, address(fds), 4, -1)), 2u);
   EXPECT_EQ(fds[0].revents, 0);
   EXPECT_EQ(fds[1].revents, i16(kOut));
   EXPECT_EQ(fds[2].revents, 0x20);
@@ -242,15 +242,15 @@ TEST_F(EpollTest, PollReportsAndSleeps) {
 
   abi::PollFd both[] = {{in.value, i16(kIn), 0}, {event_fd_.value, i16(kIn), 0}};
   instance_.on_block = [&] { signal_event(); };
-  EXPECT_EQ(ok(sys::poll(*task_, address(both), 2, -1)), 1u);
+  EXPECT_EQ(ok(sys::poll({*task_}, address(both), 2, -1)), 1u);
   EXPECT_EQ(both[1].revents, i16(kIn));
   EXPECT_FALSE(task_->wait_entry.linked());
   instance_.on_block = nullptr;
   drain_event();
-  EXPECT_EQ(ok(sys::poll(*task_, address(both), 2, 1)), 0u);
+  EXPECT_EQ(ok(sys::poll({*task_}, address(both), 2, 1)), 0u);
   (void)task_->files->remove(out);
   ends.write_end = nullptr;
-  EXPECT_EQ(ok(sys::poll(*task_, address(both), 2, -1)), 1u);
+  EXPECT_EQ(ok(sys::poll({*task_}, address(both), 2, -1)), 1u);
   EXPECT_EQ(both[0].revents, i16(kHangUp));
 }
 
@@ -258,15 +258,15 @@ TEST_F(EpollTest, SelectUpdatesSetsAndTimeout) {
   u64 in[16] = {}, out[16] = {};
   in[0] = out[0] = u64{1} << event_fd_.value;
   abi::Timeval timeout{1, 0};
-  EXPECT_EQ(ok(sys::select(*task_, event_fd_.value + 1, address(in), address(out), {},
+  EXPECT_EQ(ok(sys::select({*task_}, event_fd_.value + 1, address(in), address(out), {},
                            {address(&timeout)})),
             1u);
   EXPECT_EQ(in[0], 0u);
   EXPECT_EQ(out[0], u64{1} << event_fd_.value);
   EXPECT_EQ(timeout.tv_sec, 0);
   in[0] = u64{1} << 40;
-  EXPECT_TRUE(sys::select(*task_, 64, address(in), {}, {}, {}).is(Errno::kEBADF));
-  EXPECT_TRUE(sys::select(*task_, -1, {}, {}, {}, {}).is(Errno::kEINVAL));
+  EXPECT_TRUE(sys::select({*task_}, 64, address(in), {}, {}, {}).is(Errno::kEBADF));
+  EXPECT_TRUE(sys::select({*task_}, -1, {}, {}, {}, {}).is(Errno::kEINVAL));
 }
 
 }  // namespace

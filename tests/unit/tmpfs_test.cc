@@ -14,11 +14,11 @@ class Tmpfs : public VfsTest {
     return must_open("/f", OpenFlag::kO_CREAT | OpenFlag::kO_RDWR | OpenFlag::kO_TRUNC);
   }
   i64 write_at(Fd fd, std::string_view data, i64 offset) {
-    return to_register(sys::pwrite64(task(), fd, {UserAddr{reinterpret_cast<u64>(data.data())}},
+    return to_register(sys::pwrite64({task()}, fd, {UserAddr{reinterpret_cast<u64>(data.data())}},
                                      data.size(), offset));
   }
   i64 seek(Fd fd, i64 offset, i32 whence) {
-    return to_register(sys::lseek(task(), fd, offset, whence));
+    return to_register(sys::lseek({task()}, fd, offset, whence));
   }
   void mount(const char* options) {
     mkdir("/m");

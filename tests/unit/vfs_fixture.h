@@ -85,11 +85,11 @@ class VfsTest : public ::testing::Test {
   }
   i64 write(Fd fd, std::string_view data) {
     return to_register(
-        sys::write(*task_, fd, {UserAddr{reinterpret_cast<u64>(data.data())}}, data.size()));
+        sys::write({*task_}, fd, {UserAddr{reinterpret_cast<u64>(data.data())}}, data.size()));
   }
   std::string read(Fd fd, usize size = 65536) {
     std::string data(size, '\0');
-    auto got = sys::read(*task_, fd, {UserAddr{reinterpret_cast<u64>(data.data())}}, size);
+    auto got = sys::read({*task_}, fd, {UserAddr{reinterpret_cast<u64>(data.data())}}, size);
     EXPECT_TRUE(got.ok()) << to_register(got);
     data.resize(got.ok() ? got.value() : 0);
     return data;

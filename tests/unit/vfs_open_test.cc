@@ -49,7 +49,7 @@ TEST_F(Open, Directories) {
   EXPECT_EQ(open("/f", OpenFlag::kO_DIRECTORY), error(Errno::kENOTDIR));
   Fd fd = must_open("/d", OpenFlag::kO_DIRECTORY);
   char byte;
-  EXPECT_EQ(to_register(sys::read(task(), fd, {UserAddr{reinterpret_cast<u64>(&byte)}}, 1)),
+  EXPECT_EQ(to_register(sys::read({task()}, fd, {UserAddr{reinterpret_cast<u64>(&byte)}}, 1)),
             error(Errno::kEISDIR));
 }
 
@@ -161,9 +161,9 @@ TEST_F(Open, AppendWritesAtTheEnd) {
   Fd b = must_open("/f", OpenFlag::kO_WRONLY | OpenFlag::kO_APPEND);
   EXPECT_EQ(write(a, "two"), 3);
   EXPECT_EQ(write(b, "three"), 5);
-  EXPECT_EQ(to_register(sys::lseek(task(), a, 0, abi::kSEEK_SET)), 0);
+  EXPECT_EQ(to_register(sys::lseek({task()}, a, 0, abi::kSEEK_SET)), 0);
   EXPECT_EQ(write(a, "!"), 1);
-  EXPECT_EQ(to_register(sys::lseek(task(), a, 0, abi::kSEEK_CUR)), 12);
+  EXPECT_EQ(to_register(sys::lseek({task()}, a, 0, abi::kSEEK_CUR)), 12);
   EXPECT_EQ(content("/f"), "onetwothree!");
 }
 
@@ -173,9 +173,9 @@ TEST_F(Open, AFaultInTheMiddleIsAPartialTransfer) {
   char buffer[100];
   instance_.make_inaccessible(buffer + 40, 60);
   auto at = [&](usize i) { return sys::Bytes{UserAddr{reinterpret_cast<u64>(buffer + i)}}; };
-  EXPECT_EQ(to_register(sys::read(task(), fd, at(0), 100)), 40);
-  EXPECT_EQ(to_register(sys::read(task(), fd, at(50), 10)), error(Errno::kEFAULT));
-  EXPECT_EQ(to_register(sys::lseek(task(), fd, 0, abi::kSEEK_CUR)), 40);
+  EXPECT_EQ(to_register(sys::read({task()}, fd, at(0), 100)), 40);
+  EXPECT_EQ(to_register(sys::read({task()}, fd, at(50), 10)), error(Errno::kEFAULT));
+  EXPECT_EQ(to_register(sys::lseek({task()}, fd, 0, abi::kSEEK_CUR)), 40);
 }
 
 TEST_F(Open, SizeLimit) {
