@@ -58,11 +58,8 @@ Result<SocketPair> create_pair(Task& task, i32 domain, i32 type, i32 protocol,
 }
 
 void initialise(Socket& socket, abi::OpenFlags flags) {
-  {
-    KernelLock::Held held;
-    vfs::initialise_anonymous(socket, "socket", abi::kS_IFSOCK | abi::kS_IRWXUGO,
-                              flags | abi::OpenFlag::kO_RDWR);
-  }
+  vfs::initialise_anonymous(socket, "socket", abi::kS_IFSOCK | abi::kS_IRWXUGO,
+                            flags | abi::OpenFlag::kO_RDWR);
   socket.inode_known();
 }
 
