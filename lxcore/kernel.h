@@ -5,6 +5,7 @@
 #include <string>
 
 #include "abi/linux/syscall_numbers.h"
+#include "base/set_once.h"
 #include "host/clock.h"
 #include "lxcore/control/protocol.h"
 #include "lxcore/sync/kernel_lock.h"
@@ -71,7 +72,7 @@ class Kernel {
 
   /// Per-subsystem roots that other folders own, made at boot or first use.
   RefPtr<RefCounted> console;          ///< tty/
-  RefPtr<RefCounted> unix_namespace;   ///< net/: abstract names
+  SetOnce<RefCounted> unix_namespace;  ///< net/: abstract names
   RefPtr<RefCounted> pty_system;       ///< tty/
   RefPtr<RefCounted> sysv_ipc;         ///< ipc/
   RefPtr<FileSystem> anonymous_files;  ///< vfs/: pipes, sockets, ... live here; made at boot

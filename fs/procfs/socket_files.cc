@@ -68,6 +68,24 @@ std::vector<RefPtr<net::Socket>> open_sockets() {
   return sockets;
 }
 
+/// Those of local sockets that are not closed.
+std::vector<RefPtr<net::UnixEndpoint>> unix_endpoints() {
+  net::UnixNamespace& names = net::unix_namespace();
+  std::vector<RefPtr<net::UnixEndpoint>> endpoints;
+  for (;;) {
+    usize count;
+    {
+      Lock::Held held(names.lock);
+      count = names.endpoint_count;
+      if (count <= endpoints.capacity()) {
+        for (net::UnixEndpoint& endpoint : names.endpoints) endpoints.emplace_back(endpoint);
+        return endpoints;
+      }
+    }
+    endpoints.reserve(count + 16);
+  }
+}
+
 u8 state_of(net::Socket& socket, bool connected) {
   if (socket.type() != abi::kSOCK_STREAM) return connected ? kEstablished : kClosed;
   std::byte info[1] = {std::byte{kClosed}};
@@ -81,18 +99,17 @@ void append_unix_sockets(TextBuilder& out) {
   constexpr u32 kAcceptsConnections = 0x10000;
   constexpr u8 kUnconnected = 1, kConnected = 3;
   using State = net::UnixEndpoint::State;
-  KernelLock::Held held;
-  for (net::UnixEndpoint& endpoint : net::unix_namespace().endpoints) {
-    if (endpoint.state == State::kClosed) continue;
+  for (const RefPtr<net::UnixEndpoint>& endpoint : unix_endpoints()) {
+    const State state = endpoint->state;
+    if (state == State::kClosed) continue;
     // Kernel addresses are not shown.
     out << "0000000000000000: ";
-    upper_hex(out, endpoint.reference_count(), 8) << " 00000000 ";
-    upper_hex(out, endpoint.state == State::kListening ? kAcceptsConnections : 0, 8) << ' ';
-    upper_hex(out, static_cast<u64>(endpoint.type()), 4) << ' ';
-    upper_hex(out, endpoint.state == State::kConnected ? kConnected : kUnconnected, 2) << ' ';
-    net::UnixSocket* socket = endpoint.socket;
-    out.decimal(socket && socket->has_inode() ? socket->inode().number() : 0, 5);
-    if (endpoint.name) out << ' ' << endpoint.name->text();
+    upper_hex(out, endpoint->reference_count() - 1, 8) << " 00000000 ";
+    upper_hex(out, state == State::kListening ? kAcceptsConnections : 0, 8) << ' ';
+    upper_hex(out, static_cast<u64>(endpoint->type()), 4) << ' ';
+    upper_hex(out, state == State::kConnected ? kConnected : kUnconnected, 2) << ' ';
+    out.decimal(endpoint->inode_number.load(), 5);
+    if (endpoint->name) out << ' ' << endpoint->name->text();
     out << '\n';
   }
 }

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "lxcore/kernel.h"
+#include "host/clock.h"
+#include "lxcore/task/process.h"
 
 namespace lxss::net {
 
@@ -50,7 +51,7 @@ Result<> InetSocket::bind(Task& task, const Address& address) {
 Result<> InetSocket::wait_for_host(Task& task, PollEvents events, const Patience& patience) {
   if (!patience.may_wait) return Errno::kEAGAIN;
   abi::PollFd fd{host_.get().value, static_cast<i16>(events.raw()), 0};
-  auto ready = sleep_on_host(task, std::span(&fd, 1), patience.deadline);
+  auto ready = Wait(task).sleep_on_host(std::span(&fd, 1), patience.deadline);
   if (!ready.ok()) return patience.failure(ready.error());
   const PollEvents seen(static_cast<u16>(fd.revents));
   if (*ready == 0 || seen.any(events)) return {};
@@ -58,7 +59,7 @@ Result<> InetSocket::wait_for_host(Task& task, PollEvents events, const Patience
   // reads): the host would report it again at once.
   u64 until = host::monotonic_ns() + kRetryNs;
   if (patience.deadline) until = std::min(until, *patience.deadline);
-  auto slept = sleep(task, until);
+  auto slept = Wait(task).sleep(until);
   if (slept.is(Errno::kERESTARTSYS)) return patience.failure(slept.error());
   if (patience.deadline && until == *patience.deadline) return Errno::kEAGAIN;
   return {};
@@ -122,14 +123,12 @@ Result<usize> InetSocket::send(Task& task, OutgoingMessage& message) {
   const Patience patience = patience_to_send(message.flags);
   usize done = 0;
   for (;;) {
-    Result<usize> sent = [&] {
-      KernelLock::Released released;
-      return host::send(host_.get(),
-                        {.address = message.to ? message.to->span() : std::span<std::byte>(),
-                         .buffers = message.data.pieces(),
-                         .control = control},
-                        message.flags);
-    }();
+    Result<usize> sent =
+        host::send(host_.get(),
+                   {.address = message.to ? message.to->span() : std::span<std::byte>(),
+                    .buffers = message.data.pieces(),
+                    .control = control},
+                   message.flags);
     if (sent.ok()) {
       message.data.skip(*sent);
       done += *sent;
@@ -152,13 +151,10 @@ Result<usize> InetSocket::receive(Task& task, IncomingMessage& message) {
   const Patience patience = patience_to_receive(message.flags);
   usize done = 0;
   for (;;) {
-    Result<host::Received> got = [&] {
-      KernelLock::Released released;
-      return host::receive(
-          host_.get(),
-          {.address = message.from.bytes, .buffers = message.data.pieces(), .control = control},
-          message.flags);
-    }();
+    Result<host::Received> got = host::receive(
+        host_.get(),
+        {.address = message.from.bytes, .buffers = message.data.pieces(), .control = control},
+        message.flags);
     if (got.ok()) {
       message.data.skip(std::min(got->size, message.data.size()));
       done += got->size;

@@ -1,7 +1,8 @@
 // AF_INET and AF_INET6 over the host's network stack (man 7 ip, ipv6, tcp, udp, icmp).
 //
 // The host's socket never blocks; waiting, timeouts, MSG_WAITALL and SO_LINGER's time are
-// done here. Data moves without the kernel lock.
+// done here. There is nothing to lock: all state is the host's, and its descriptor lives as long as
+// the File, which each call keeps.
 #pragma once
 
 #include "abi/linux/ioctl.h"
@@ -40,7 +41,7 @@ class InetSocket final : public Socket {
   Result<i32> bytes_unsent() override { return query(abi::kSIOCOUTQ); }
   Result<i32> query(u32 request);
 
-  host::UniqueFd host_;
+  const host::UniqueFd host_;
 };
 
 /// Whether an option may pass to the host: its value holds no address and no descriptor.

@@ -191,7 +191,7 @@ Result<> InetSocket::set_option(Task& task, i32 level, i32 option,
     TRY(Socket::set_option(task, level, option, value));
     if (option != abi::kSO_LINGER) return {};
     // Closing the host's socket must not wait: of SO_LINGER only "reset at once" is the host's.
-    abi::Linger host = linger_;
+    abi::Linger host = linger_.load();
     if (host.l_linger != 0) host.l_onoff = 0;
     return host::set_option(host_.get(), level, option, std::as_bytes(std::span(&host, 1)));
   }

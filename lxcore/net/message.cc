@@ -13,6 +13,7 @@ Result<> check_claim(const Task& task, const abi::Ucred& claim) {
   const Credentials& own = *task.credentials;
   if (Pid(claim.pid) != task.process->pid) {
     if (!own.has_capability(abi::kCAP_SYS_ADMIN)) return Errno::kEPERM;
+    KernelLock::Held held;
     if (!kernel().processes.contains(Pid(claim.pid))) return Errno::kESRCH;
   }
   const bool uid_ok = claim.uid == own.uid || claim.uid == own.euid || claim.uid == own.suid ||

@@ -37,20 +37,25 @@ Result<RefPtr<NetlinkSocket>> NetlinkSocket::create(i32 type, i32 protocol) {
 }
 
 NetlinkSocket::~NetlinkSocket() {
-  if (port_ != 0) unix_namespace().netlink_ports.erase(port_);
+  UnixNamespace& names = unix_namespace();
+  Lock::Held held(names.lock);
+  if (port_ != 0) names.netlink_ports.erase(port_);
 }
 
 Result<> NetlinkSocket::take_port(const Task& task, u32 wanted) {
+  UnixNamespace& names = unix_namespace();
+  Lock::Held held(names.lock);
   if (port_ != 0) return wanted == 0 || wanted == port_ ? Result<>() : Errno::kEINVAL;
-  auto& ports = unix_namespace().netlink_ports;
+  auto& ports = names.netlink_ports;
   if (wanted != 0) {
     if (!ports.insert(wanted).second) return Errno::kEADDRINUSE;
     port_ = wanted;
     return {};
   }
-  port_ = static_cast<u32>(task.process->pid.value);
+  u32 port = static_cast<u32>(task.process->pid.value);
   // As Linux does, beyond the first of a process from the negative numbers.
-  for (u32 next = ~u32{4095}; !ports.insert(port_).second; --next) port_ = next;
+  for (u32 next = ~u32{4095}; !ports.insert(port).second; --next) port = next;
+  port_ = port;
   return {};
 }
 
@@ -92,21 +97,38 @@ Result<usize> NetlinkSocket::send(Task& task, OutgoingMessage& message) {
     abi::NlMsgHdr header;
     std::memcpy(&header, rest.data(), sizeof header);
     if (header.nlmsg_len < sizeof header || header.nlmsg_len > rest.size()) break;
-    if (replies_.size() >= kMaxReplies) return Errno::kENOBUFS;
-    for (auto& reply : answer_route_request(rest.first(header.nlmsg_len), port_)) {
-      replies_.push_back(std::move(reply));
-    }
+    TRY(queue(answer_route_request(rest.first(header.nlmsg_len), port_)));
     rest = rest.subspan(std::min<usize>(abi::nlmsg_align(header.nlmsg_len), rest.size()));
   }
-  if (!replies_.empty()) events_.wake(PollFlag::kPOLLIN | PollFlag::kPOLLRDNORM);
   return size;
+}
+
+Result<> NetlinkSocket::queue(std::vector<Datagram> replies) {
+  if (replies.empty()) return {};
+  {
+    Lock::Held held(lock_);
+    if (replies_.size() >= kMaxReplies) return Errno::kENOBUFS;
+    for (Datagram& reply : replies) replies_.push_back(std::move(reply));
+  }
+  events_.wake(PollFlag::kPOLLIN | PollFlag::kPOLLRDNORM);
+  return {};
 }
 
 Result<usize> NetlinkSocket::receive(Task& task, IncomingMessage& message) {
   if (message.flags.has(MsgFlag::kMSG_OOB)) return Errno::kEOPNOTSUPP;
-  TRY(wait(task, events_, patience_to_receive(message.flags),
-           [this] { return !replies_.empty(); }));
-  const std::vector<std::byte>& reply = replies_.front();
+  const bool peek = message.flags.has(MsgFlag::kMSG_PEEK);
+  Datagram reply;
+  {
+    Lock::Held held(lock_);
+    TRY(wait(task, lock_, events_, patience_to_receive(message.flags),
+             [this]() LXSS_REQUIRES(lock_) { return !replies_.empty(); }));
+    if (peek) {
+      reply = replies_.front();
+    } else {
+      reply = std::move(replies_.front());
+      replies_.pop_front();
+    }
+  }
   const usize size = reply.size();
   const usize wanted = std::min(size, message.data.size());
   if (wanted != 0 && TRY(message.data.put(reply.data(), wanted)) != wanted) return Errno::kEFAULT;
@@ -114,7 +136,6 @@ Result<usize> NetlinkSocket::receive(Task& task, IncomingMessage& message) {
   if (pass_credentials_) {
     message.control.add_value(abi::kSOL_SOCKET, abi::kSCM_CREDENTIALS, abi::Ucred{0, 0, 0});
   }
-  if (!message.flags.has(MsgFlag::kMSG_PEEK)) replies_.pop_front();
   if (wanted == size) return size;
   message.result |= MsgFlag::kMSG_TRUNC;
   return message.flags.has(MsgFlag::kMSG_TRUNC) ? size : wanted;
@@ -128,12 +149,12 @@ Result<> NetlinkSocket::set_option(Task& task, i32 level, i32 option,
     constexpr i32 kGroups = 32;
     if (number < 1 || number > kGroups) return Errno::kEINVAL;
     const u32 bit = u32{1} << (number - 1);
-    groups_ = option == abi::kNETLINK_ADD_MEMBERSHIP ? groups_ | bit : groups_ & ~bit;
+    option == abi::kNETLINK_ADD_MEMBERSHIP ? groups_ |= bit : groups_ &= ~bit;
     return {};
   }
   if (!is_switch(option)) return Errno::kENOPROTOOPT;
   const u32 bit = u32{1} << option;
-  options_ = number ? options_ | bit : options_ & ~bit;
+  number ? options_ |= bit : options_ &= ~bit;
   return {};
 }
 
@@ -148,11 +169,13 @@ Result<usize> NetlinkSocket::get_option(Task& task, i32 level, i32 option,
 PollEvents NetlinkSocket::poll(PollRegistration* registration) {
   if (registration) registration->on(events_);
   PollEvents ready = PollFlag::kPOLLOUT | PollFlag::kPOLLWRNORM | PollFlag::kPOLLWRBAND;
+  Lock::Held held(lock_);
   if (!replies_.empty()) ready |= PollFlag::kPOLLIN | PollFlag::kPOLLRDNORM;
   return ready;
 }
 
 Result<i32> NetlinkSocket::bytes_to_read() {
+  Lock::Held held(lock_);
   return replies_.empty() ? 0 : static_cast<i32>(replies_.front().size());
 }
 

@@ -28,14 +28,18 @@ class NetlinkSocket final : public Socket {
   PollEvents poll(PollRegistration* registration) override;
 
  private:
+  using Datagram = std::vector<std::byte>;
   /// Takes a port: `wanted`, or the process's id, or what is free.
   Result<> take_port(const Task& task, u32 wanted);
+  /// Queues an answer; ENOBUFS.
+  Result<> queue(std::vector<Datagram> replies);
   Result<i32> bytes_to_read() override;
 
-  u32 port_ = 0;  ///< nl_pid; 0 until bound
-  u32 groups_ = 0;
-  u32 options_ = 0;  ///< switches of SOL_NETLINK by number
-  std::deque<std::vector<std::byte>> replies_;
+  std::atomic<u32> port_ = 0;  ///< nl_pid; 0 until bound, which is under UnixNamespace::lock
+  std::atomic<u32> groups_ = 0;
+  std::atomic<u32> options_ = 0;  ///< switches of SOL_NETLINK by number
+  Lock lock_{LockRank::kObject};
+  std::deque<Datagram> replies_ LXSS_GUARDED_BY(lock_);
   WaitQueue events_;
 };
 

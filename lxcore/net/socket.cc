@@ -60,22 +60,25 @@ Result<SocketPair> create_pair(Task& task, i32 domain, i32 type, i32 protocol,
 void initialise(Socket& socket, abi::OpenFlags flags) {
   vfs::initialise_anonymous(socket, "socket", abi::kS_IFSOCK | abi::kS_IRWXUGO,
                             flags | abi::OpenFlag::kO_RDWR);
+  socket.inode_known();
 }
 
 Patience Socket::patience_to_receive(abi::MsgFlags flags) const {
-  if (nonblocking() || flags.has(MsgFlag::kMSG_DONTWAIT) || receive_timeout_ns_ == 0) {
+  const u64 timeout_ns = receive_timeout_ns_.load(std::memory_order_relaxed);
+  if (nonblocking() || flags.has(MsgFlag::kMSG_DONTWAIT) || timeout_ns == 0) {
     return {.may_wait = false, .deadline = {}};
   }
-  if (receive_timeout_ns_ == kForever) return {};
-  return {.may_wait = true, .deadline = deadline_after(receive_timeout_ns_)};
+  if (timeout_ns == kForever) return {};
+  return {.may_wait = true, .deadline = deadline_after(timeout_ns)};
 }
 
 Patience Socket::patience_to_send(abi::MsgFlags flags) const {
-  if (nonblocking() || flags.has(MsgFlag::kMSG_DONTWAIT) || send_timeout_ns_ == 0) {
+  const u64 timeout_ns = send_timeout_ns_.load(std::memory_order_relaxed);
+  if (nonblocking() || flags.has(MsgFlag::kMSG_DONTWAIT) || timeout_ns == 0) {
     return {.may_wait = false, .deadline = {}};
   }
-  if (send_timeout_ns_ == kForever) return {};
-  return {.may_wait = true, .deadline = deadline_after(send_timeout_ns_)};
+  if (timeout_ns == kForever) return {};
+  return {.may_wait = true, .deadline = deadline_after(timeout_ns)};
 }
 
 Result<usize> Socket::send_message(Task& task, OutgoingMessage& message) {
@@ -83,6 +86,7 @@ Result<usize> Socket::send_message(Task& task, OutgoingMessage& message) {
   // Linux: only streams raise the signal.
   if (sent.is(Errno::kEPIPE) && type_ == abi::kSOCK_STREAM &&
       !message.flags.has(MsgFlag::kMSG_NOSIGNAL)) {
+    KernelLock::Held held;
     signals::send(task, signals::user_info(task, abi::kSIGPIPE, abi::kSI_USER));
   }
   return sent;
@@ -91,12 +95,13 @@ Result<usize> Socket::send_message(Task& task, OutgoingMessage& message) {
 Result<usize> Socket::receive_message(Task& task, IncomingMessage& message) {
   auto received = receive(task, message);
   if (!received.ok() || domain_ == abi::kAF_INET || domain_ == abi::kAF_INET6) return received;
-  if (timestamps_ || timestamps_ns_) {
+  const bool in_ns = timestamps_ns_;
+  if (in_ns || timestamps_) {
     // Linux stamps these messages when they are read.
     const u64 now = host::realtime_ns();
     const i64 seconds = static_cast<i64>(now / abi::kNSEC_PER_SEC);
     const i64 rest = static_cast<i64>(now % abi::kNSEC_PER_SEC);
-    if (timestamps_ns_) {
+    if (in_ns) {
       message.control.add_value(abi::kSOL_SOCKET, abi::kSO_TIMESTAMPNS,
                                 abi::Timespec{seconds, rest});
     } else {

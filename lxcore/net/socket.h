@@ -1,7 +1,8 @@
 // What all sockets have in common: the interface that the system calls use, SOL_SOCKET's
 // options, timeouts, and waiting.
 //
-// Operations run under the kernel lock. Those that block, or that move much data, give it up.
+// Operations are called without short locks. What is common to all families is in atomics; a family
+// guards its own state.
 #pragma once
 
 #include "lxcore/net/message.h"
@@ -24,7 +25,8 @@ struct Patience {
 
 class Socket : public File {
  public:
-  Socket(i32 domain, i32 type, i32 protocol) : domain_(domain), type_(type), protocol_(protocol) {}
+  Socket(i32 domain, i32 type, i32 protocol)
+      : File(Locking::kOwn), domain_(domain), type_(type), protocol_(protocol) {}
 
   i32 domain() const { return domain_; }
   i32 type() const { return type_; }
@@ -63,22 +65,36 @@ class Socket : public File {
 
   /// An error to be reported by the next call (SO_ERROR).
   void set_error(Errno error) { error_ = error; }
+  /// Called once, before others see the File.
+  virtual void inode_known() {}
 
  protected:
   Patience patience_to_receive(abi::MsgFlags flags = {}) const;
   Patience patience_to_send(abi::MsgFlags flags = {}) const;
-  /// Waits on `queue` until `condition()`; fails as the operation does.
-  template <typename Condition>
-  Result<> wait(Task& task, WaitQueue& queue, const Patience& patience, Condition condition) {
+  /// Waits on `queue` until `condition()`, which is evaluated under `lock`, held by the caller;
+  /// fails as the operation does.
+  template <typename AnyLock, typename Condition>
+  Result<> wait(Task& task, AnyLock& lock, WaitQueue& queue, const Patience& patience,
+                Condition condition) LXSS_NO_THREAD_SAFETY_ANALYSIS {
     if (!patience.may_wait) return condition() ? Result<>() : Errno::kEAGAIN;
-    auto result = wait_until(task, queue, condition, patience.deadline);
+    auto result = wait_until(task, lock, queue, condition, patience.deadline);
     if (!result.ok()) return patience.failure(result.error());
     return {};
+  }
+  /// The same for a condition that looks at atomics only.
+  template <typename Condition>
+  Result<> wait_unlocked(Task& task, WaitQueue& queue, const Patience& patience,
+                         Condition condition) {
+    struct NoLock {
+      void lock() {}
+      void unlock() {}
+    } none;
+    return wait(task, none, queue, patience, condition);
   }
   /// An accepted socket is as its listener in this.
   void inherit_options(const Socket& listener);
 
-  virtual Errno take_error() { return std::exchange(error_, Errno{0}); }
+  virtual Errno take_error() { return error_.exchange(Errno{0}); }
   virtual bool is_listening() const { return false; }
   virtual void buffer_sizes_changed() {}
   /// FIONREAD, SIOCOUTQ.
@@ -87,25 +103,27 @@ class Socket : public File {
 
   static constexpr u32 kDefaultBuffer = 212992;   ///< net.core.wmem_default
   static constexpr u32 kMaxBuffer = 2 * 4194304;  ///< twice net.core.wmem_max
-  u32 send_buffer_ = kDefaultBuffer;
-  u32 receive_buffer_ = kDefaultBuffer;
-  u64 send_timeout_ns_ = kForever;
-  u64 receive_timeout_ns_ = kForever;
-  bool pass_credentials_ = false;
-  abi::Linger linger_{};
+  // Options, each for itself.
+  std::atomic<u32> send_buffer_ = kDefaultBuffer;
+  std::atomic<u32> receive_buffer_ = kDefaultBuffer;
+  std::atomic<u64> send_timeout_ns_ = kForever;
+  std::atomic<u64> receive_timeout_ns_ = kForever;
+  std::atomic<bool> pass_credentials_ = false;
+  std::atomic<abi::Linger> linger_{abi::Linger{}};
 
  private:
   static constexpr u64 kForever = ~u64{0};
-  Result<> set_timeout(u64& timeout_ns, std::span<const std::byte> value);
-  bool* flag(i32 option);
+  Result<> set_timeout(std::atomic<u64>& timeout_ns, std::span<const std::byte> value);
+  std::atomic<bool>* flag(i32 option);
 
-  i32 domain_, type_, protocol_;
-  Errno error_{0};
-  i32 priority_ = 0;
-  i32 receive_low_water_ = 1;
-  bool timestamps_ = false, timestamps_ns_ = false;
-  bool reuse_address_ = false, keep_alive_ = false, broadcast_ = false, dont_route_ = false;
-  bool oob_inline_ = false, debug_ = false, pass_security_ = false, no_check_ = false;
+  const i32 domain_, type_, protocol_;
+  std::atomic<Errno> error_{Errno{0}};
+  std::atomic<i32> priority_ = 0;
+  std::atomic<i32> receive_low_water_ = 1;
+  std::atomic<bool> timestamps_ = false, timestamps_ns_ = false;
+  std::atomic<bool> reuse_address_ = false, keep_alive_ = false, broadcast_ = false;
+  std::atomic<bool> dont_route_ = false, oob_inline_ = false, debug_ = false;
+  std::atomic<bool> pass_security_ = false, no_check_ = false;
 };
 
 /// socket(2) without the descriptor; the File is initialised. `type` has no flags.

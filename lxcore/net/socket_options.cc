@@ -37,7 +37,7 @@ usize put_option(std::span<std::byte> value, const void* result, usize size) {
   return size;
 }
 
-Result<> Socket::set_timeout(u64& timeout_ns, std::span<const std::byte> value) {
+Result<> Socket::set_timeout(std::atomic<u64>& timeout_ns, std::span<const std::byte> value) {
   abi::Timeval time;
   if (value.size() < sizeof time) return Errno::kEINVAL;
   std::memcpy(&time, value.data(), sizeof time);
@@ -55,13 +55,13 @@ Result<> Socket::set_timeout(u64& timeout_ns, std::span<const std::byte> value) 
 }
 
 void Socket::inherit_options(const Socket& listener) {
-  send_timeout_ns_ = listener.send_timeout_ns_;
-  receive_timeout_ns_ = listener.receive_timeout_ns_;
-  pass_credentials_ = listener.pass_credentials_;
-  pass_security_ = listener.pass_security_;
+  send_timeout_ns_ = listener.send_timeout_ns_.load();
+  receive_timeout_ns_ = listener.receive_timeout_ns_.load();
+  pass_credentials_ = listener.pass_credentials_.load();
+  pass_security_ = listener.pass_security_.load();
 }
 
-bool* Socket::flag(i32 option) {
+std::atomic<bool>* Socket::flag(i32 option) {
   switch (option) {
     case abi::kSO_DEBUG:
       return &debug_;
@@ -93,7 +93,7 @@ bool* Socket::flag(i32 option) {
 Result<> Socket::set_option(Task& task, i32 level, i32 option, std::span<const std::byte> value) {
   if (level != abi::kSOL_SOCKET) return Errno::kEOPNOTSUPP;
   const i32 number = TRY(option_int(value));
-  if (bool* known = flag(option)) {
+  if (std::atomic<bool>* known = flag(option)) {
     if (option == abi::kSO_DEBUG && number && !task.has_capability(abi::kCAP_NET_ADMIN)) {
       return Errno::kEACCES;
     }
@@ -124,9 +124,11 @@ Result<> Socket::set_option(Task& task, i32 level, i32 option, std::span<const s
     case abi::kSO_SNDTIMEO_NEW:
       return set_timeout(send_timeout_ns_, value);
     case abi::kSO_LINGER: {
-      if (value.size() < sizeof linger_) return Errno::kEINVAL;
-      std::memcpy(&linger_, value.data(), sizeof linger_);
-      linger_.l_onoff = linger_.l_onoff != 0;
+      abi::Linger linger;
+      if (value.size() < sizeof linger) return Errno::kEINVAL;
+      std::memcpy(&linger, value.data(), sizeof linger);
+      linger.l_onoff = linger.l_onoff != 0;
+      linger_ = linger;
       return {};
     }
     case abi::kSO_PRIORITY:
@@ -150,7 +152,7 @@ Result<> Socket::set_option(Task& task, i32 level, i32 option, std::span<const s
 
 Result<usize> Socket::get_option(Task&, i32 level, i32 option, std::span<std::byte> value) {
   if (level != abi::kSOL_SOCKET) return Errno::kEOPNOTSUPP;
-  if (const bool* known = flag(option)) return put_option(value, i32{*known});
+  if (const std::atomic<bool>* known = flag(option)) return put_option(value, i32{*known});
   switch (option) {
     case abi::kSO_TYPE:
       return put_option(value, type_);
@@ -163,13 +165,13 @@ Result<usize> Socket::get_option(Task&, i32 level, i32 option, std::span<std::by
     case abi::kSO_ACCEPTCONN:
       return put_option(value, i32{is_listening()});
     case abi::kSO_SNDBUF:
-      return put_option(value, send_buffer_);
+      return put_option(value, send_buffer_.load());
     case abi::kSO_RCVBUF:
-      return put_option(value, receive_buffer_);
+      return put_option(value, receive_buffer_.load());
     case abi::kSO_PRIORITY:
-      return put_option(value, priority_);
+      return put_option(value, priority_.load());
     case abi::kSO_RCVLOWAT:
-      return put_option(value, receive_low_water_);
+      return put_option(value, receive_low_water_.load());
     case abi::kSO_SNDLOWAT:
       return put_option(value, i32{1});
     case abi::kSO_REUSEPORT:
@@ -177,13 +179,13 @@ Result<usize> Socket::get_option(Task&, i32 level, i32 option, std::span<std::by
     case abi::kSO_PEEK_OFF:
       return put_option(value, i32{-1});
     case abi::kSO_LINGER:
-      return put_option(value, linger_);
+      return put_option(value, linger_.load());
     case abi::kSO_RCVTIMEO_OLD:
     case abi::kSO_RCVTIMEO_NEW:
     case abi::kSO_SNDTIMEO_OLD:
     case abi::kSO_SNDTIMEO_NEW: {
       const bool receive = option == abi::kSO_RCVTIMEO_OLD || option == abi::kSO_RCVTIMEO_NEW;
-      const u64 timeout = receive ? receive_timeout_ns_ : send_timeout_ns_;
+      const u64 timeout = (receive ? receive_timeout_ns_ : send_timeout_ns_).load();
       return put_option(value, timeout == kForever ? abi::Timeval{} : to_timeval(timeout));
     }
     case abi::kSO_PEERCRED:

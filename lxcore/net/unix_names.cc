@@ -23,41 +23,70 @@ Address make_address(std::string_view name) {
   return result;
 }
 
+/// With the endpoint's `setup` held, as in all that names it.
 Result<> claim_abstract(UnixEndpoint& endpoint, const std::string& name) {
-  auto [at, fresh] = unix_namespace().abstract.try_emplace({endpoint.type(), name}, &endpoint);
-  if (!fresh) return Errno::kEADDRINUSE;
-  endpoint.name = make_ref<UnixName>(make_address('\0' + name), '@' + name);
+  UnixNamespace& names = unix_namespace();
+  auto claimed = make_ref<UnixName>(make_address('\0' + name), '@' + name);
+  UnixNamespace::AbstractKey key{endpoint.type(), name};
+  Lock::Held held(names.lock);
+  if (!names.abstract.try_emplace(std::move(key), &endpoint).second) return Errno::kEADDRINUSE;
+  endpoint.name.set(std::move(claimed));
   return {};
 }
 
+Result<> claim_automatic(UnixEndpoint& endpoint) {
+  constexpr u32 kNames = 1 << 20;
+  UnixNamespace& names = unix_namespace();
+  for (u32 tried = 0; tried < kNames; ++tried) {
+    u32 number;
+    {
+      Lock::Held held(names.lock);
+      number = names.next_automatic++ % kNames;
+    }
+    TextBuilder name;
+    name.hex(number, 5);
+    if (claim_abstract(endpoint, name.take()).ok()) return {};
+    if (signals::killed(Task::current())) return Errno::kEINTR;
+  }
+  return Errno::kENOSPC;
+}
+
 Result<> bind_path(Task& task, UnixEndpoint& endpoint, const std::string& path) {
-  auto node = vfs::make_node(task, Fd{abi::kAT_FDCWD}, path, abi::kS_IFSOCK | abi::kS_IRWXUGO, 0);
+  auto node = [&] {
+    KernelLock::Held held;
+    return vfs::make_node(task, Fd{abi::kAT_FDCWD}, path, abi::kS_IFSOCK | abi::kS_IRWXUGO, 0);
+  }();
   if (node.is(Errno::kEEXIST)) return Errno::kEADDRINUSE;
   if (!node.ok()) return node.error();
-  if (endpoint.state == UnixEndpoint::State::kClosed) return Errno::kEINVAL;
+  // Linux: the name reported has its NUL.
+  auto name = make_ref<UnixName>(make_address({path.c_str(), path.size() + 1}), "");
+  UnixNamespace& names = unix_namespace();
+  Lock::Held held(names.lock);
   node->inode().bound_socket = &endpoint;
   endpoint.bound_path = std::move(*node);
-  // Linux: the name reported has its NUL.
-  endpoint.name = make_ref<UnixName>(make_address({path.c_str(), path.size() + 1}), "");
+  endpoint.name.set(std::move(name));
   return {};
 }
 
 Result<RefPtr<UnixEndpoint>> find_by_path(Task& task, const std::string& path) {
+  KernelLock::Held kernel_held;
   const Path found =
       TRY(vfs::resolve(task, Fd{abi::kAT_FDCWD}, path, vfs::WalkFlags(vfs::Walk::kFollow)));
   TRY(vfs::check_access(*task.credentials, found.inode(), vfs::Access::kWrite));
-  if (found.inode().type() != abi::kS_IFSOCK || !found.inode().bound_socket) {
-    return Errno::kECONNREFUSED;
-  }
-  return RefPtr<UnixEndpoint>(static_cast<UnixEndpoint*>(found.inode().bound_socket));
+  if (found.inode().type() != abi::kS_IFSOCK) return Errno::kECONNREFUSED;
+  Lock::Held held(unix_namespace().lock);
+  auto* endpoint = static_cast<UnixEndpoint*>(found.inode().bound_socket);
+  if (!endpoint) return Errno::kECONNREFUSED;
+  return RefPtr<UnixEndpoint>(endpoint);
 }
 
 }  // namespace
 
 UnixNamespace& unix_namespace() {
   auto& root = kernel().unix_namespace;
-  if (!root) root = make_ref<UnixNamespace>();
-  return static_cast<UnixNamespace&>(*root);
+  if (!root) [[unlikely]]
+    root.set(make_ref<UnixNamespace>());
+  return static_cast<UnixNamespace&>(*root.get());
 }
 
 std::string UnixName::text() const {
@@ -93,9 +122,11 @@ Result<RefPtr<UnixEndpoint>> find_endpoint(Task& task, const Address& address, i
   const ParsedUnixAddress wanted = TRY(parse_unix_address(address));
   if (wanted.automatic) return Errno::kEINVAL;
   if (wanted.abstract) {
-    auto& table = unix_namespace().abstract;
-    auto found = table.find({type, wanted.name});
-    if (found == table.end()) return Errno::kECONNREFUSED;
+    UnixNamespace& names = unix_namespace();
+    const UnixNamespace::AbstractKey key{type, wanted.name};
+    Lock::Held held(names.lock);
+    auto found = names.abstract.find(key);
+    if (found == names.abstract.end()) return Errno::kECONNREFUSED;
     return RefPtr<UnixEndpoint>(found->second);
   }
   auto endpoint = TRY(find_by_path(task, wanted.name));
@@ -105,45 +136,41 @@ Result<RefPtr<UnixEndpoint>> find_endpoint(Task& task, const Address& address, i
 
 Result<> bind_endpoint(Task& task, UnixEndpoint& endpoint, const Address& address) {
   const ParsedUnixAddress wanted = TRY(parse_unix_address(address));
-  // Making a node may give up the kernel lock.
-  TRY(endpoint.binding.lock(task));
-  Result<> result;
+  SleepLock::Held setup;
+  TRY(setup.lock(task, endpoint.setup));
   if (endpoint.name) {
     // Linux: asking for an automatic name again is no error.
-    if (!wanted.automatic) result = Errno::kEINVAL;
-  } else if (wanted.automatic) {
-    result = bind_automatically(endpoint);
-  } else if (wanted.abstract) {
-    result = claim_abstract(endpoint, wanted.name);
-  } else {
-    result = bind_path(task, endpoint, wanted.name);
+    return wanted.automatic ? Result<>() : Errno::kEINVAL;
   }
-  endpoint.binding.unlock();
-  return result;
+  if (wanted.automatic) return claim_automatic(endpoint);
+  if (wanted.abstract) return claim_abstract(endpoint, wanted.name);
+  return bind_path(task, endpoint, wanted.name);
 }
 
-Result<> bind_automatically(UnixEndpoint& endpoint) {
+Result<> bind_automatically(Task& task, UnixEndpoint& endpoint) {
+  SleepLock::Held setup;
+  TRY(setup.lock(task, endpoint.setup));
   if (endpoint.name) return {};
-  constexpr u32 kNames = 1 << 20;
-  UnixNamespace& names = unix_namespace();
-  for (u32 tried = 0; tried < kNames; ++tried) {
-    TextBuilder name;
-    name.hex(names.next_automatic++ % kNames, 5);
-    if (claim_abstract(endpoint, name.take()).ok()) return {};
-  }
-  return Errno::kENOSPC;
+  return claim_automatic(endpoint);
 }
 
 void forget_name(UnixEndpoint& endpoint) {
-  if (endpoint.bound_path) {
+  UnixNamespace& names = unix_namespace();
+  const UnixName* name = endpoint.name.get();
+  if (!name) return;
+  if (name->abstract().empty()) {
+    Path path;  // let go of without the lock
+    Lock::Held held(names.lock);
+    if (!endpoint.bound_path) return;
     endpoint.bound_path.inode().bound_socket = nullptr;
-    endpoint.bound_path = {};
-  } else if (endpoint.name && !endpoint.name->abstract().empty()) {
-    auto& table = unix_namespace().abstract;
-    auto found = table.find({endpoint.type(), endpoint.name->abstract().substr(1)});
-    // Accepted sockets share their listener's name, but the entry is the listener's.
-    if (found != table.end() && found->second == &endpoint) table.erase(found);
+    path = std::exchange(endpoint.bound_path, {});
+    return;
   }
+  const UnixNamespace::AbstractKey key{endpoint.type(), name->abstract().substr(1)};
+  Lock::Held held(names.lock);
+  auto found = names.abstract.find(key);
+  // Accepted sockets share their listener's name, but the entry is the listener's.
+  if (found != names.abstract.end() && found->second == &endpoint) names.abstract.erase(found);
 }
 
 }  // namespace lxss::net

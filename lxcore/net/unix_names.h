@@ -7,15 +7,18 @@
 #include <string>
 
 #include "base/list.h"
+#include "base/thread_annotations.h"
 #include "lxcore/net/address.h"
+#include "lxcore/sync/lock.h"
 #include "lxcore/vfs/file.h"
 
 namespace lxss::net {
 
 class UnixEndpoint;
 struct EndpointTag;
+struct FlightTag;
 
-/// A bound socket's name; shared by the sockets accepted from it.
+/// A bound socket's name, immutable; shared by the sockets accepted from it.
 class UnixName final : public RefCounted {
  public:
   UnixName(const Address& address, std::string abstract)
@@ -36,22 +39,27 @@ class UnixNamespace final : public RefCounted {
  public:
   static constexpr usize kMaxInFlight = 65536;  ///< files in messages, of all users
 
-  /// Abstract names by socket type: those of different types do not meet.
-  std::map<std::pair<i32, std::string>, UnixEndpoint*> abstract;
-  List<UnixEndpoint, EndpointTag> endpoints;  ///< those not closed
-  usize endpoint_count = 0;
-  u32 next_automatic = 0;  ///< autobind tries from here
+  /// Taken under an endpoint's lock, or alone. It guards what sockets are known by, and the
+  /// files in flight with all that the collector looks at.
+  Lock lock{LockRank::kNames};
 
-  std::set<u32> netlink_ports;  ///< in use (netlink.cc)
+  using AbstractKey = std::pair<i32, std::string>;
+  /// Abstract names by socket type: those of different types do not meet. An endpoint is here
+  /// until it is closed, and so at least that long.
+  std::map<AbstractKey, UnixEndpoint*> abstract LXSS_GUARDED_BY(lock);
+  /// Those not closed.
+  List<UnixEndpoint, EndpointTag> endpoints LXSS_GUARDED_BY(lock);
+  usize endpoint_count LXSS_GUARDED_BY(lock) = 0;
+  u32 next_automatic LXSS_GUARDED_BY(lock) = 0;  ///< autobind tries from here
+
+  std::set<u32> netlink_ports LXSS_GUARDED_BY(lock);  ///< in use (netlink.cc)
 
   // Files in flight (unix_rights.cc).
-  usize in_flight = 0;
-  usize in_flight_sockets = 0;
-  std::map<u32, usize> in_flight_by_user;
-  std::vector<RefPtr<File>> to_release;
-  bool releasing = false;
-  bool collecting = false;
-  usize collect_at = 0;  ///< sockets in flight from which looking for garbage is worth it
+  usize in_flight LXSS_GUARDED_BY(lock) = 0;
+  std::map<u32, usize> in_flight_by_user LXSS_GUARDED_BY(lock);
+  List<UnixEndpoint, FlightTag> flying LXSS_GUARDED_BY(lock);  ///< sockets in flight
+  std::atomic<usize> flights{0};  ///< how often sockets are in flight; changes under `lock`
+  usize collect_at LXSS_GUARDED_BY(lock) = 0;  ///< flights from which looking is worth it
 };
 UnixNamespace& unix_namespace();
 
@@ -70,7 +78,7 @@ Result<RefPtr<UnixEndpoint>> find_endpoint(Task& task, const Address& address, i
 /// Names an endpoint (man 2 bind): EINVAL if it has a name, EADDRINUSE.
 Result<> bind_endpoint(Task& task, UnixEndpoint& endpoint, const Address& address);
 /// Gives an endpoint without a name one of the kernel's choice.
-Result<> bind_automatically(UnixEndpoint& endpoint);
+Result<> bind_automatically(Task& task, UnixEndpoint& endpoint);
 /// Takes the name away from a socket that goes.
 void forget_name(UnixEndpoint& endpoint);
 

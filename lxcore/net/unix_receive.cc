@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "base/scope.h"
-#include "lxcore/kernel.h"
 #include "lxcore/net/unix_socket.h"
 
 namespace lxss::net {
@@ -10,14 +9,6 @@ namespace lxss::net {
 using abi::MsgFlag;
 
 namespace {
-
-constexpr usize kLockedCopy = 4096;
-
-Result<usize> copy_to(IoBuffer& data, const std::byte* from, usize size) {
-  if (size <= kLockedCopy) return data.put(from, size);
-  KernelLock::Released released;
-  return data.put(from, size);
-}
 
 bool same_sender(const abi::Ucred& a, const abi::Ucred& b) {
   return a.pid == b.pid && a.uid == b.uid && a.gid == b.gid;
@@ -32,7 +23,7 @@ void UnixSocket::describe(IncomingMessage& message, const UnixMessage& from, boo
   }
   if (!from.rights) return;
   const bool peek = message.flags.has(MsgFlag::kMSG_PEEK);
-  auto files = peek ? from.rights->files() : from.rights->take();
+  auto files = peek ? from.rights->copy() : from.rights->take();
   if (!files.empty()) message.control.add_files(std::move(files));
 }
 
@@ -47,7 +38,7 @@ Result<usize> UnixSocket::receive(Task& task, IncomingMessage& message) {
 
 Result<usize> UnixSocket::receive_stream(Task& task, IncomingMessage& message) {
   UnixEndpoint& self = *endpoint_;
-  if (self.state != State::kConnected) return Errno::kEINVAL;
+  if (!self.is_connected()) return Errno::kEINVAL;
   const bool peek = message.flags.has(MsgFlag::kMSG_PEEK);
   const bool fill = message.flags.has(MsgFlag::kMSG_WAITALL) && !peek;
   const Patience patience = patience_to_receive(message.flags);
@@ -57,88 +48,116 @@ Result<usize> UnixSocket::receive_stream(Task& task, IncomingMessage& message) {
     return read.done ? Result<usize>(read.done) : Result<usize>(error);
   };
   for (;;) {
-    if (auto locked = self.reading.lock(task); !locked.ok()) {
-      return end(patience.failure(locked.error()));
+    {
+      SleepLock::Held reading;
+      if (auto locked = reading.lock(task, self.reading); !locked.ok()) {
+        return end(patience.failure(locked.error()));
+      }
+      read_queue(message, read);
     }
-    read_queue(message, read);
-    self.reading.unlock();
     if (read.error != Errno{0}) return end(read.error);
     if (read.finished || (read.done != 0 && !fill)) return read.done;
-    if (!self.received.empty()) continue;  // came while the lock was given up
+    Lock::Held held(self.lock);
+    if (!self.received.empty()) continue;  // came meanwhile
     if (read.done == 0) {
       if (Errno error = take_error(); error != Errno{0}) return error;
     }
     if (self.receive_shut) return read.done;
-    auto waited = wait(task, self.events, patience, [&self] {
-      return !self.received.empty() || self.receive_shut || self.error != Errno{0};
+    auto waited = wait(task, self.lock, self.events, patience, [&self]() LXSS_REQUIRES(self.lock) {
+      return !self.received.empty() || self.receive_shut || self.error.load() != Errno{0};
     });
     if (!waited.ok()) return end(waited.error());
   }
 }
 
-/// Reads what is there, with `reading` held; peeking keeps the kernel lock too. As on Linux the
-/// data of several messages is joined, up to and with the first that carries files, and never that
-/// of senders told apart.
+/// Reads what is there, with `reading` held. As on Linux the data of several messages is joined, up
+/// to and with the first that carries files, and never that of senders told apart.
 void UnixSocket::read_queue(IncomingMessage& message, StreamRead& read) {
   UnixEndpoint& self = *endpoint_;
   const bool peek = message.flags.has(MsgFlag::kMSG_PEEK);
-  auto at = self.received.begin();
-  while (at != self.received.end() && !read.finished) {
-    UnixMessage& piece = *at;
-    if (read.sender && pass_credentials_ && !same_sender(*read.sender, piece.credentials)) {
-      read.finished = true;
-      return;
-    }
-    const usize size = std::min(message.data.size(), piece.left());
+  UnixMessage* peeked = nullptr;
+  while (!read.finished) {
+    const Piece next = next_piece(message, read, peeked);
+    if (!next.message) return;
+    UnixMessage& piece = *next.message;
     usize copied = 0;
-    if (size != 0) {
-      auto result = peek ? message.data.put(piece.data() + piece.consumed, size)
-                         : copy_to(message.data, piece.data() + piece.consumed, size);
-      if (!result.ok()) {
+    if (next.size != 0) {
+      auto result = message.data.put(piece.data() + piece.consumed, next.size);
+      if (result.ok()) {
+        copied = *result;
+      } else {
         read.error = result.error();
-        return;
       }
-      copied = *result;
     }
-    const bool has_files = piece.rights && !piece.rights->files().empty();
-    describe(message, piece, !read.sender);
-    read.sender = piece.credentials;
-    read.done += copied;
-    read.finished = has_files || copied < size || message.data.empty();
+    if (read.error == Errno{0}) {
+      const bool has_files = piece.rights && piece.rights->count() != 0;
+      describe(message, piece, !read.sender);
+      read.sender = piece.credentials;
+      read.done += copied;
+      read.finished = has_files || copied < next.size || message.data.empty();
+    }
+    peeked = &piece;
     if (peek) {
-      ++at;
+      if (read.error != Errno{0}) return;
       continue;
     }
+    if (next.taken && copied == next.size) {
+      UnixMessage::destroy(&piece);
+      continue;
+    }
+    Lock::Held held(self.lock);
     piece.consumed += copied;
-    self.received_bytes -= copied;
-    if (piece.left() == 0) UnixMessage::destroy(self.take());
-    at = self.received.begin();
+    if (next.taken) {
+      self.put_back(&piece);
+    } else {
+      self.received_bytes -= copied;
+    }
+    if (read.error != Errno{0}) return;
   }
+}
+
+UnixSocket::Piece UnixSocket::next_piece(const IncomingMessage& message, StreamRead& read,
+                                         UnixMessage* peeked) {
+  UnixEndpoint& self = *endpoint_;
+  const bool peek = message.flags.has(MsgFlag::kMSG_PEEK);
+  Lock::Held held(self.lock);
+  auto at = self.received.begin();
+  if (peek && peeked) ++(at = List<UnixMessage>::Iterator(peeked));
+  if (at == self.received.end()) return {};
+  if (read.sender && pass_credentials_ && !same_sender(*read.sender, at->credentials)) {
+    read.finished = true;
+    return {};
+  }
+  Piece piece{&*at, std::min(message.data.size(), at->left()), false};
+  piece.taken = !peek && piece.size == at->left();
+  if (piece.taken) (void)self.take();
+  return piece;
 }
 
 Result<usize> UnixSocket::receive_packet(Task& task, IncomingMessage& message) {
   UnixEndpoint& self = *endpoint_;
-  if (!self.is_datagram() && self.state != State::kConnected) return Errno::kENOTCONN;
+  if (!self.is_datagram() && !self.is_connected()) return Errno::kENOTCONN;
   const Patience patience = patience_to_receive(message.flags);
   const bool eof_is_ready = patience.may_wait || !self.is_datagram();
-  TRY(wait(task, self.events, patience, [&] {
-    return self.error != Errno{0} || !self.received.empty() || (self.receive_shut && eof_is_ready);
-  }));
-  if (Errno error = take_error(); error != Errno{0}) return error;
-  if (self.received.empty()) return usize{0};
-
   const bool peek = message.flags.has(MsgFlag::kMSG_PEEK);
-  UnixMessage* packet = peek ? &self.received.front() : self.take();
-  const ScopeExit destroy([&] {
-    if (!peek) UnixMessage::destroy(packet);
-  });
+  UnixMessage* packet;
+  {
+    Lock::Held held(self.lock);
+    TRY(wait(task, self.lock, self.events, patience, [&]() LXSS_REQUIRES(self.lock) {
+      return self.error.load() != Errno{0} || !self.received.empty() ||
+             (self.receive_shut && eof_is_ready);
+    }));
+    if (Errno error = take_error(); error != Errno{0}) return error;
+    if (self.received.empty()) return usize{0};
+    packet = peek ? &self.received.front() : self.take();
+    // One that stays in the queue may be taken by others meanwhile.
+    if (peek) packet->users.fetch_add(1);
+  }
+  const ScopeExit destroy([&] { UnixMessage::destroy(packet); });
   const usize size = packet->size;
   const usize wanted = std::min(size, message.data.size());
-  if (wanted != 0) {
-    // A message that stays in the queue is safe only under the lock.
-    auto copied = peek ? message.data.put(packet->data(), wanted)
-                       : copy_to(message.data, packet->data(), wanted);
-    if (TRY(std::move(copied)) != wanted) return Errno::kEFAULT;
+  if (wanted != 0 && TRY(message.data.put(packet->data(), wanted)) != wanted) {
+    return Errno::kEFAULT;
   }
   if (packet->from) message.from = packet->from->address();
   describe(message, *packet, true);

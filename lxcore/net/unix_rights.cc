@@ -1,7 +1,6 @@
 #include "lxcore/net/unix_rights.h"
 
 #include "lxcore/kernel.h"
-#include "lxcore/net/unix_names.h"
 #include "lxcore/net/unix_socket.h"
 
 namespace lxss::net {
@@ -17,131 +16,222 @@ UnixEndpoint* endpoint_of(File& file) {
 
 /// Lets go of files one after another: a socket's end may drop messages with more files in
 /// them, and so on to any depth, which the kernel stack has not.
-void release(std::vector<RefPtr<File>> files) {
-  UnixNamespace& names = unix_namespace();
-  for (auto& file : files) names.to_release.push_back(std::move(file));
-  if (names.releasing) return;
-  names.releasing = true;
-  while (!names.to_release.empty()) {
-    RefPtr<File> file = std::move(names.to_release.back());
-    names.to_release.pop_back();
+void drop(std::unique_ptr<FileBatch> batch) {
+  if (!batch) return;
+  Task& task = Task::current();
+  batch->next = task.files_to_drop;
+  task.files_to_drop = batch.release();
+  if (task.drops_files) return;
+  task.drops_files = true;
+  while (task.files_to_drop) {
+    const std::unique_ptr<FileBatch> next(task.files_to_drop);
+    task.files_to_drop = next->next;
+    next->files.clear();
   }
-  names.releasing = false;
-}
-
-/// A socket that no descriptor and no call refers to.
-bool only_in_flight(const UnixEndpoint& endpoint) {
-  return endpoint.in_flight != 0 && endpoint.socket &&
-         endpoint.socket->reference_count() == endpoint.in_flight;
-}
-
-void mark(UnixEndpoint& endpoint, std::vector<UnixEndpoint*>& pending) {
-  if (endpoint.reachable) return;
-  endpoint.reachable = true;
-  pending.push_back(&endpoint);
+  task.drops_files = false;
 }
 
 }  // namespace
-
-Rights::Rights(std::vector<RefPtr<File>> files, u32 user) : files_(std::move(files)), user_(user) {
-  UnixNamespace& names = unix_namespace();
-  names.in_flight += files_.size();
-  names.in_flight_by_user[user_] += files_.size();
-  for (auto& file : files_) {
-    if (UnixEndpoint* endpoint = endpoint_of(*file)) {
-      ++endpoint->in_flight;
-      ++names.in_flight_sockets;
-    }
-  }
-}
 
 Result<std::unique_ptr<Rights>> Rights::create(Task& task, std::vector<RefPtr<File>> files) {
   collect_garbage_if_due();
   UnixNamespace& names = unix_namespace();
   const u32 user = task.credentials->uid;
-  auto counted = names.in_flight_by_user.find(user);
-  const usize of_user = counted == names.in_flight_by_user.end() ? 0 : counted->second;
   const bool may_exceed =
       task.has_capability(abi::kCAP_SYS_RESOURCE) || task.has_capability(abi::kCAP_SYS_ADMIN);
-  if ((of_user > task.limit(abi::kRLIMIT_NOFILE) && !may_exceed) ||
-      names.in_flight + files.size() > UnixNamespace::kMaxInFlight) {
+  const usize limit = may_exceed ? ~usize{0} : task.limit(abi::kRLIMIT_NOFILE);
+  auto batch = std::make_unique<FileBatch>(FileBatch{std::move(files)});
+  Lock::Held held(names.lock);
+  const usize count = batch->files.size();
+  usize& of_user = names.in_flight_by_user[user];
+  if (of_user > limit || names.in_flight + count > UnixNamespace::kMaxInFlight) {
+    if (of_user == 0) names.in_flight_by_user.erase(user);
+    // The files are let go of by who gave them, who still has them.
     return Errno::kETOOMANYREFS;
   }
-  return std::unique_ptr<Rights>(new Rights(std::move(files), user));
+  of_user += count;
+  names.in_flight += count;
+  for (auto& file : batch->files) {
+    UnixEndpoint* endpoint = endpoint_of(*file);
+    if (!endpoint) continue;
+    if (endpoint->reach.in_flight++ == 0) names.flying.push_back(*endpoint);
+    names.flights.fetch_add(1, std::memory_order_relaxed);
+  }
+  return std::unique_ptr<Rights>(new Rights(std::move(batch), user));
 }
 
-void Rights::land() {
-  UnixNamespace& names = unix_namespace();
-  names.in_flight -= files_.size();
+std::unique_ptr<FileBatch> Rights::land(UnixNamespace& names) {
+  if (!batch_) return nullptr;
+  names.in_flight -= batch_->files.size();
   auto of_user = names.in_flight_by_user.find(user_);
-  of_user->second -= files_.size();
+  of_user->second -= batch_->files.size();
   if (of_user->second == 0) names.in_flight_by_user.erase(of_user);
-  for (auto& file : files_) {
-    if (UnixEndpoint* endpoint = endpoint_of(*file)) {
-      --endpoint->in_flight;
-      --names.in_flight_sockets;
-    }
+  for (auto& file : batch_->files) {
+    UnixEndpoint* endpoint = endpoint_of(*file);
+    if (!endpoint) continue;
+    if (--endpoint->reach.in_flight == 0) endpoint->ListNode<FlightTag>::unlink();
+    names.flights.fetch_sub(1, std::memory_order_relaxed);
   }
+  return std::move(batch_);
+}
+
+void Rights::enter(UnixEndpoint& endpoint) {
+  Lock::Held held(unix_namespace().lock);
+  endpoint.reach.queued.push_back(*this);
+}
+
+void Rights::leave() {
+  Lock::Held held(unix_namespace().lock);
+  ListNode<Rights>::unlink();
 }
 
 std::vector<RefPtr<File>> Rights::take() {
-  if (!files_.empty()) land();
-  return std::exchange(files_, {});
+  std::unique_ptr<FileBatch> batch;
+  {
+    UnixNamespace& names = unix_namespace();
+    Lock::Held held(names.lock);
+    batch = land(names);
+  }
+  if (!batch) return {};
+  return std::move(batch->files);
+}
+
+std::vector<RefPtr<File>> Rights::copy() const {
+  Lock::Held held(unix_namespace().lock);
+  if (!batch_) return {};
+  return batch_->files;
+}
+
+usize Rights::count() const {
+  Lock::Held held(unix_namespace().lock);
+  return batch_ ? batch_->files.size() : 0;
 }
 
 Rights::~Rights() {
-  if (!files_.empty()) release(take());
+  std::unique_ptr<FileBatch> batch;
+  {
+    UnixNamespace& names = unix_namespace();
+    Lock::Held held(names.lock);
+    LXSS_ASSERT(!ListNode<Rights>::linked());
+    batch = land(names);
+  }
+  drop(std::move(batch));
+}
+
+/// One collection, under the namespace's lock. Only sockets in flight are looked at. Those to which
+/// nothing but messages refers are candidates; a candidate that a message elsewhere than in a
+/// candidate's queue carries can be received, and with it what is queued there, and so on.
+///
+/// Of a candidate the references are as many as it is in flight; each of these is a message's, and
+/// no other can come up while the lock is held. (Who uses a file without counting has it from a
+/// descriptor table, which counts.) Too many references only put a collection off.
+class Collector {
+ public:
+  /// The files to drop: a chain of batches.
+  FileBatch* collect(UnixNamespace& names) LXSS_REQUIRES(names.lock) {
+    if (!find_candidates(names)) return nullptr;
+    for_each_candidate(names, [](UnixEndpoint& endpoint) {
+      for_each_carried(endpoint, [](UnixEndpoint& carried) { --carried.reach.external; });
+    });
+    for_each_candidate(names, [this](UnixEndpoint& endpoint) {
+      if (endpoint.reach.external != 0) push(endpoint);
+    });
+    while (UnixEndpoint* reachable = pop()) {
+      for_each_carried(*reachable, [this](UnixEndpoint& carried) {
+        if (carried.reach.candidate) push(carried);
+      });
+    }
+    for_each_candidate(names, [this](UnixEndpoint& endpoint) { push(endpoint); });
+    FileBatch* garbage = nullptr;
+    while (UnixEndpoint* endpoint = pop()) {
+      for_each_rights(*endpoint, [&](Rights& rights) LXSS_NO_THREAD_SAFETY_ANALYSIS {
+        if (auto batch = rights.land(names)) {
+          batch->next = garbage;
+          garbage = batch.release();
+        }
+      });
+    }
+    return garbage;
+  }
+
+ private:
+  bool find_candidates(UnixNamespace& names) LXSS_REQUIRES(names.lock) {
+    bool any = false;
+    for (UnixEndpoint& endpoint : names.flying) {
+      Reachability& reach = endpoint.reach;
+      reach.candidate = reach.socket && reach.socket->reference_count() == reach.in_flight;
+      reach.external = reach.in_flight;
+      any = any || reach.candidate;
+    }
+    return any;
+  }
+
+  template <typename Visit>
+  static void for_each_candidate(UnixNamespace& names, Visit visit) LXSS_REQUIRES(names.lock) {
+    for (UnixEndpoint& endpoint : names.flying) {
+      if (endpoint.reach.candidate) visit(endpoint);
+    }
+  }
+
+  /// What can be received at a socket, also over the connections that it has not accepted.
+  template <typename Visit>
+  static void for_each_rights(UnixEndpoint& at, Visit visit) {
+    for (Rights& rights : at.reach.queued) visit(rights);
+    for (UnixEndpoint& waiting : at.reach.embryos) {
+      for (Rights& rights : waiting.reach.queued) visit(rights);
+    }
+  }
+
+  template <typename Visit>
+  static void for_each_carried(UnixEndpoint& at, Visit visit) {
+    for_each_rights(at, [&visit](Rights& rights) LXSS_NO_THREAD_SAFETY_ANALYSIS {
+      if (!rights.batch_) return;
+      for (auto& file : rights.batch_->files) {
+        if (UnixEndpoint* endpoint = endpoint_of(*file)) visit(*endpoint);
+      }
+    });
+  }
+
+  /// It is no candidate any more, but to be worked off.
+  void push(UnixEndpoint& endpoint) {
+    endpoint.reach.candidate = false;
+    endpoint.reach.next_pending = pending_;
+    pending_ = &endpoint;
+  }
+  UnixEndpoint* pop() {
+    UnixEndpoint* first = pending_;
+    if (first) pending_ = std::exchange(first->reach.next_pending, nullptr);
+    return first;
+  }
+
+  UnixEndpoint* pending_ = nullptr;
+};
+
+void collect_garbage() {
+  UnixNamespace& names = unix_namespace();
+  FileBatch* garbage;
+  {
+    Lock::Held held(names.lock);
+    garbage = Collector().collect(names);
+    names.collect_at = 2 * names.flights.load(std::memory_order_relaxed);
+  }
+  while (garbage) {
+    std::unique_ptr<FileBatch> batch(garbage);
+    garbage = std::exchange(batch->next, nullptr);
+    drop(std::move(batch));
+  }
 }
 
 void collect_garbage_if_due() {
   constexpr usize kFew = 256;
-  const UnixNamespace& names = unix_namespace();
-  if (names.endpoint_count <= kFew || names.in_flight_sockets >= names.collect_at) {
-    collect_garbage();
-  }
-}
-
-void collect_garbage() {
   UnixNamespace& names = unix_namespace();
-  if (names.in_flight_sockets == 0 || names.collecting) return;
-  bool any = false;
-  for (UnixEndpoint& endpoint : names.endpoints) {
-    endpoint.reachable = false;
-    any = any || only_in_flight(endpoint);
+  const usize flights = names.flights.load(std::memory_order_relaxed);
+  if (flights == 0) return;
+  if (flights > kFew) {
+    Lock::Held held(names.lock);
+    if (flights < names.collect_at) return;
   }
-  names.collect_at = 2 * names.in_flight_sockets;
-  if (!any) return;
-  names.collecting = true;
-
-  // From every socket that somebody holds, through the messages queued at it and the
-  // connections that it has not accepted, to the sockets that can be received there.
-  std::vector<UnixEndpoint*> pending;
-  for (UnixEndpoint& endpoint : names.endpoints) {
-    if (endpoint.socket && !only_in_flight(endpoint)) mark(endpoint, pending);
-  }
-  while (!pending.empty()) {
-    UnixEndpoint& from = *pending.back();
-    pending.pop_back();
-    for (auto& waiting : from.backlog) mark(*waiting, pending);
-    for (UnixMessage& message : from.received) {
-      if (!message.rights) continue;
-      for (auto& file : message.rights->files()) {
-        if (UnixEndpoint* endpoint = endpoint_of(*file)) mark(*endpoint, pending);
-      }
-    }
-  }
-
-  std::vector<RefPtr<File>> garbage;
-  for (UnixEndpoint& endpoint : names.endpoints) {
-    if (endpoint.reachable) continue;
-    for (UnixMessage& message : endpoint.received) {
-      if (!message.rights) continue;
-      for (auto& file : message.rights->take()) garbage.push_back(std::move(file));
-    }
-  }
-  release(std::move(garbage));
-  names.collect_at = 2 * names.in_flight_sockets;
-  names.collecting = false;
+  collect_garbage();
 }
 
 }  // namespace lxss::net

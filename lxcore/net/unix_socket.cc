@@ -14,7 +14,8 @@ UnixIdentity identity_of(const Task& task) { return {task.process->pid.value, ta
 Address unnamed() { return Address::of(u16{abi::kAF_UNIX}); }
 
 Address name_of(const UnixEndpoint& endpoint) {
-  return endpoint.name ? endpoint.name->address() : unnamed();
+  const UnixName* name = endpoint.name.get();
+  return name ? name->address() : unnamed();
 }
 
 }  // namespace
@@ -29,24 +30,23 @@ Result<RefPtr<UnixSocket>> UnixSocket::create(i32 type, i32 protocol) {
 }
 
 UnixSocket::UnixSocket(i32 type, RefPtr<UnixEndpoint> endpoint)
-    : Socket(abi::kAF_UNIX, type, 0), endpoint_(std::move(endpoint)) {
-  if (!endpoint_) endpoint_ = make_ref<UnixEndpoint>(type, this);
-  endpoint_->socket = this;
+    : Socket(abi::kAF_UNIX, type, 0),
+      endpoint_(endpoint ? std::move(endpoint) : make_ref<UnixEndpoint>(type)) {
+  endpoint_->enter(*this);
 }
 
 UnixSocket::~UnixSocket() { endpoint_->close(true); }
 
 void UnixSocket::join(Task& task, UnixSocket& first, UnixSocket& second) {
-  UnixEndpoint::connect(*first.endpoint_, *second.endpoint_);
-  first.endpoint_->peer_identity = second.endpoint_->peer_identity = identity_of(task);
+  UnixEndpoint::join(*first.endpoint_, *second.endpoint_, identity_of(task));
 }
 
 Result<> UnixSocket::bind(Task& task, const Address& address) {
   return bind_endpoint(task, *endpoint_, address);
 }
 
-Result<> UnixSocket::ensure_name() {
-  if (pass_credentials_ && !endpoint_->name) TRY(bind_automatically(*endpoint_));
+Result<> UnixSocket::ensure_name(Task& task) {
+  if (pass_credentials_ && !endpoint_->name) TRY(bind_automatically(task, *endpoint_));
   return {};
 }
 
@@ -60,69 +60,71 @@ Result<> UnixSocket::connect_datagram(Task& task, const Address& address) {
   RefPtr<UnixEndpoint> target;
   if (address.family() != abi::kAF_UNSPEC) {
     TRY(parse_unix_address(address));
-    TRY(ensure_name());
+    TRY(ensure_name(task));
     target = TRY(find_endpoint(task, address, type()));
-    if (target->peer && target->peer != endpoint_) return Errno::kEPERM;
+    const RefPtr<UnixEndpoint> talks_to = target->current_peer();
+    if (talks_to && talks_to != endpoint_) return Errno::kEPERM;
   }
-  // Linux: what an earlier peer sent is gone.
-  if (endpoint_->peer && endpoint_->peer != target) endpoint_->purge();
-  endpoint_->state = target ? State::kConnected : State::kUnconnected;
-  endpoint_->peer = std::move(target);
-  endpoint_->events.wake();
+  endpoint_->set_peer(std::move(target));
   return {};
 }
 
 Result<> UnixSocket::connect_stream(Task& task, const Address& address) {
+  UnixEndpoint& self = *endpoint_;
   TRY(parse_unix_address(address));
-  TRY(ensure_name());
+  TRY(ensure_name(task));
   const Patience patience = patience_to_send();
   for (;;) {
     const RefPtr<UnixEndpoint> target = TRY(find_endpoint(task, address, type()));
-    if (target->state != State::kListening || target->receive_shut) return Errno::kECONNREFUSED;
-    if (target->is_full()) {
-      TRY(wait(task, target->room, patience, [&] {
-        return !target->is_full() || target->state != State::kListening || target->receive_shut;
-      }));
-      continue;
+    {
+      SleepLock::Held setup;
+      TRY(setup.lock(task, self.setup));
+      Errno objection{0};
+      if (self.state != State::kUnconnected) {
+        objection = self.is_connected() ? Errno::kEISCONN : Errno::kEINVAL;
+      }
+      auto accepted = make_ref<UnixEndpoint>(type());
+      if (target->name) accepted->name.set(target->name.ref());
+      accepted->connected(endpoint_, identity_of(task));
+      UnixIdentity listener;
+      auto queued = target->add_connection(accepted, objection, listener);
+      if (queued.ok()) {
+        self.connected(std::move(accepted), std::move(listener));
+        return {};
+      }
+      if (!queued.is(Errno::kEAGAIN)) return queued.error();
     }
-    if (endpoint_->state == State::kConnected) return Errno::kEISCONN;
-    if (endpoint_->state != State::kUnconnected) return Errno::kEINVAL;
-    auto accepted = make_ref<UnixEndpoint>(type(), nullptr);
-    accepted->name = target->name;
-    accepted->peer_identity = identity_of(task);
-    endpoint_->peer_identity = target->identity;
-    UnixEndpoint::connect(*endpoint_, *accepted);
-    target->backlog.push_back(std::move(accepted));
-    target->events.wake(abi::PollFlag::kPOLLIN | abi::PollFlag::kPOLLRDNORM);
-    endpoint_->events.wake();
-    return {};
+    Lock::Held held(target->lock);
+    TRY(wait(task, target->lock, target->room, patience, [&]() LXSS_REQUIRES(target->lock) {
+      return !target->is_full() || target->state != State::kListening || target->receive_shut;
+    }));
   }
 }
 
 Result<> UnixSocket::listen(Task& task, i32 backlog) {
   if (endpoint_->is_datagram()) return Errno::kEOPNOTSUPP;
+  SleepLock::Held setup;
+  TRY(setup.lock(task, endpoint_->setup));
   if (!endpoint_->name) return Errno::kEINVAL;
-  if (endpoint_->state != State::kUnconnected && endpoint_->state != State::kListening) {
-    return Errno::kEINVAL;
-  }
   // Linux: a negative backlog is the most there is.
-  endpoint_->backlog_limit = std::min(static_cast<u32>(backlog), static_cast<u32>(abi::kSOMAXCONN));
-  endpoint_->identity = identity_of(task);
-  endpoint_->state = State::kListening;
-  endpoint_->room.wake();
-  return {};
+  const u32 limit = std::min(static_cast<u32>(backlog), static_cast<u32>(abi::kSOMAXCONN));
+  return endpoint_->listen(limit, identity_of(task));
 }
 
 Result<RefPtr<Socket>> UnixSocket::accept(Task& task, Address* peer) {
-  if (endpoint_->is_datagram()) return Errno::kEOPNOTSUPP;
-  if (endpoint_->state != State::kListening) return Errno::kEINVAL;
-  TRY(wait(task, endpoint_->events, patience_to_receive(),
-           [this] { return !endpoint_->backlog.empty() || endpoint_->receive_shut; }));
-  if (endpoint_->backlog.empty()) return Errno::kEINVAL;
-  RefPtr<UnixEndpoint> accepted = std::move(endpoint_->backlog.front());
-  endpoint_->backlog.pop_front();
-  endpoint_->room.wake(abi::PollFlag::kPOLLOUT | abi::PollFlag::kPOLLWRNORM);
-  if (peer) *peer = accepted->peer ? name_of(*accepted->peer) : unnamed();
+  UnixEndpoint& self = *endpoint_;
+  if (self.is_datagram()) return Errno::kEOPNOTSUPP;
+  if (self.state != State::kListening) return Errno::kEINVAL;
+  RefPtr<UnixEndpoint> accepted;
+  {
+    Lock::Held held(self.lock);
+    TRY(wait(task, self.lock, self.events, patience_to_receive(), [&]() LXSS_REQUIRES(self.lock) {
+      return !self.backlog.empty() || self.receive_shut;
+    }));
+    accepted = self.take_connection();
+  }
+  if (!accepted) return Errno::kEINVAL;
+  if (peer) *peer = name_of(accepted->connected_peer());
   auto socket = make_ref<UnixSocket>(type(), std::move(accepted));
   socket->inherit_options(*this);
   return RefPtr<Socket>(std::move(socket));
@@ -131,8 +133,9 @@ Result<RefPtr<Socket>> UnixSocket::accept(Task& task, Address* peer) {
 Result<Address> UnixSocket::local_address() { return name_of(*endpoint_); }
 
 Result<Address> UnixSocket::peer_address() {
-  if (!endpoint_->peer) return Errno::kENOTCONN;
-  return name_of(*endpoint_->peer);
+  const RefPtr<UnixEndpoint> peer = endpoint_->current_peer();
+  if (!peer) return Errno::kENOTCONN;
+  return name_of(*peer);
 }
 
 Result<> UnixSocket::shutdown(Task&, i32 how) {
@@ -143,7 +146,11 @@ Result<> UnixSocket::shutdown(Task&, i32 how) {
 Result<usize> UnixSocket::get_option(Task& task, i32 level, i32 option,
                                      std::span<std::byte> value) {
   if (level != abi::kSOL_SOCKET) return Socket::get_option(task, level, option, value);
-  const UnixIdentity& peer = endpoint_->peer_identity;
+  UnixIdentity peer;
+  if (option == abi::kSO_PEERCRED || option == abi::kSO_PEERGROUPS) {
+    Lock::Held held(endpoint_->lock);
+    peer = endpoint_->peer_identity;
+  }
   switch (option) {
     case abi::kSO_PEERCRED:
       if (!peer.credentials) break;
@@ -169,28 +176,33 @@ Result<usize> UnixSocket::get_option(Task& task, i32 level, i32 option,
 std::string UnixSocket::fdinfo() {
   TextBuilder text;
   usize files = 0;
-  for (UnixMessage& message : endpoint_->received) {
-    if (message.rights) files += message.rights->files().size();
+  {
+    Lock::Held held(endpoint_->lock);
+    for (UnixMessage& message : endpoint_->received) {
+      if (message.rights) files += message.rights->count();
+    }
   }
   text << "scm_fds: " << files << '\n';
   return text.take();
 }
 
 Errno UnixSocket::take_error() {
-  if (endpoint_->error == Errno{0}) return Socket::take_error();
-  return std::exchange(endpoint_->error, Errno{0});
+  if (Errno error = endpoint_->take_error(); error != Errno{0}) return error;
+  return Socket::take_error();
 }
 
 Result<i32> UnixSocket::bytes_to_read() {
-  if (endpoint_->state == State::kListening) return Errno::kEINVAL;
-  if (!endpoint_->is_datagram()) return static_cast<i32>(endpoint_->received_bytes);
-  if (endpoint_->received.empty()) return i32{0};
-  return static_cast<i32>(endpoint_->received.front().size);
+  UnixEndpoint& self = *endpoint_;
+  if (self.state == State::kListening) return Errno::kEINVAL;
+  Lock::Held held(self.lock);
+  if (!self.is_datagram()) return static_cast<i32>(self.received_bytes);
+  if (self.received.empty()) return i32{0};
+  return static_cast<i32>(self.received.front().size);
 }
 
 Result<i32> UnixSocket::bytes_unsent() {
   if (endpoint_->state == State::kListening) return Errno::kEINVAL;
-  return static_cast<i32>(endpoint_->unread);
+  return static_cast<i32>(endpoint_->unread.load());
 }
 
 }  // namespace lxss::net

@@ -36,12 +36,14 @@ class UnixSocket final : public Socket {
   Result<> connect_datagram(Task& task, const Address& address);
   Result<> connect_stream(Task& task, const Address& address);
   /// A sender that passes credentials needs a name.
-  Result<> ensure_name();
+  Result<> ensure_name(Task& task);
 
   // unix_send.cc, unix_receive.cc
   Result<usize> send_stream(Task& task, OutgoingMessage& message, SentControl& control);
   Result<usize> send_packet(Task& task, OutgoingMessage& message, SentControl& control);
   Result<RefPtr<UnixEndpoint>> packet_target(Task& task, const Address* to);
+  /// The peer of a datagram socket is closed.
+  void forget_peer(const UnixEndpoint& closed);
   Result<usize> receive_stream(Task& task, IncomingMessage& message);
   struct StreamRead {
     usize done = 0;
@@ -50,16 +52,25 @@ class UnixSocket final : public Socket {
     Errno error{0};
   };
   void read_queue(IncomingMessage& message, StreamRead& read);
+  /// The piece of the queue that is to be read next, taken from it if it will be read up; null if
+  /// there is none that may be joined with what was read.
+  struct Piece {
+    UnixMessage* message = nullptr;
+    usize size = 0;  ///< to be read
+    bool taken = false;
+  };
+  Piece next_piece(const IncomingMessage& message, StreamRead& read, UnixMessage* peeked);
   Result<usize> receive_packet(Task& task, IncomingMessage& message);
   void describe(IncomingMessage& message, const UnixMessage& from, bool first);
 
   Errno take_error() override;
   bool is_listening() const override { return endpoint_->state == State::kListening; }
-  void buffer_sizes_changed() override { endpoint_->send_limit = send_buffer_; }
+  void buffer_sizes_changed() override { endpoint_->send_limit = send_buffer_.load(); }
+  void inode_known() override { endpoint_->inode_number = inode().number(); }
   Result<i32> bytes_to_read() override;
   Result<i32> bytes_unsent() override;
 
-  RefPtr<UnixEndpoint> endpoint_;
+  const RefPtr<UnixEndpoint> endpoint_;
 };
 
 }  // namespace lxss::net

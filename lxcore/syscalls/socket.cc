@@ -7,11 +7,10 @@
 
 namespace lxss::net {
 
-Result<RefPtr<Socket>> socket_of(const Task& task, Fd fd) {
-  RefPtr<File> file = TRY(task.file(fd));
-  Socket* socket = file->as_socket();
-  if (!socket) return Errno::kENOTSOCK;
-  return RefPtr<Socket>(socket);
+Result<SocketRef> socket_of(const Task& task, Fd fd) {
+  FileRef file = TRY(task.file(fd));
+  if (!file->as_socket()) return Errno::kENOTSOCK;
+  return SocketRef(std::move(file));
 }
 
 Result<Address> address_in(UserAddr from, i32 size) {
@@ -67,50 +66,51 @@ Result<Fd> install(Task& task, RefPtr<File> file, bool close_on_exec) {
 
 }  // namespace
 
-Result<Fd> socket(Task& task, i32 domain, i32 type, i32 protocol) {
+Result<Fd> socket(UnlockedTask task, i32 domain, i32 type, i32 protocol) {
   const SocketType wanted = TRY(parse_type(type));
   auto made = TRY(net::create(task, domain, wanted.type, protocol, wanted.open_flags()));
   return install(task, std::move(made), wanted.close_on_exec());
 }
 
-Result<> socketpair(Task& task, i32 domain, i32 type, i32 protocol, UserOut<i32> fds) {
+Result<> socketpair(UnlockedTask task, i32 domain, i32 type, i32 protocol, UserOut<i32> fds) {
   const SocketType wanted = TRY(parse_type(type));
   auto pair = TRY(net::create_pair(task, domain, wanted.type, protocol, wanted.open_flags()));
   const Fd first = TRY(install(task, pair.first, wanted.close_on_exec()));
   auto second = install(task, pair.second, wanted.close_on_exec());
   if (!second.ok()) {
-    (void)task.files->remove(first);
+    (void)task->files->remove(first);
     return second.error();
   }
   auto written = fds.write(first.value, 0);
   if (written.ok()) written = fds.write(second->value, 1);
   if (!written.ok()) {
-    (void)task.files->remove(first);
-    (void)task.files->remove(*second);
+    (void)task->files->remove(first);
+    (void)task->files->remove(*second);
   }
   return written;
 }
 
-Result<> bind(Task& task, Fd fd, UserAddr address, i32 size) {
+Result<> bind(UnlockedTask task, Fd fd, UserAddr address, i32 size) {
   auto socket = TRY(net::socket_of(task, fd));
   return socket->bind(task, TRY(net::address_in(address, size)));
 }
 
-Result<> connect(Task& task, Fd fd, UserAddr address, i32 size) {
+Result<> connect(UnlockedTask task, Fd fd, UserAddr address, i32 size) {
   auto socket = TRY(net::socket_of(task, fd));
   return socket->connect(task, TRY(net::address_in(address, size)));
 }
 
-Result<> listen(Task& task, Fd fd, i32 backlog) {
+Result<> listen(UnlockedTask task, Fd fd, i32 backlog) {
   return TRY(net::socket_of(task, fd))
   ->listen(task, backlog);
 }
 
-Result<Fd> accept(Task& task, Fd fd, UserAddr address, UserInOut<i32> size) {
+Result<Fd> accept(UnlockedTask task, Fd fd, UserAddr address, UserInOut<i32> size) {
   return accept4(task, fd, address, size, {});
 }
 
-Result<Fd> accept4(Task& task, Fd fd, UserAddr address, UserInOut<i32> size, abi::SockFlags flags) {
+Result<Fd> accept4(UnlockedTask task, Fd fd, UserAddr address, UserInOut<i32> size,
+                   abi::SockFlags flags) {
   if (!flags.within(kTypeFlags)) return Errno::kEINVAL;
   auto socket = TRY(net::socket_of(task, fd));
   const SocketType wanted{socket->type(), flags};
@@ -121,23 +121,23 @@ Result<Fd> accept4(Task& task, Fd fd, UserAddr address, UserInOut<i32> size, abi
   return install(task, std::move(accepted), wanted.close_on_exec());
 }
 
-Result<> getsockname(Task& task, Fd fd, UserAddr address, UserInOut<i32> size) {
+Result<> getsockname(UnlockedTask task, Fd fd, UserAddr address, UserInOut<i32> size) {
   auto socket = TRY(net::socket_of(task, fd));
   return net::address_out(TRY(socket->local_address()), address, size);
 }
 
-Result<> getpeername(Task& task, Fd fd, UserAddr address, UserInOut<i32> size) {
+Result<> getpeername(UnlockedTask task, Fd fd, UserAddr address, UserInOut<i32> size) {
   auto socket = TRY(net::socket_of(task, fd));
   return net::address_out(TRY(socket->peer_address()), address, size);
 }
 
-Result<> shutdown(Task& task, Fd fd, i32 how) {
+Result<> shutdown(UnlockedTask task, Fd fd, i32 how) {
   auto socket = TRY(net::socket_of(task, fd));
   if (how < abi::kSHUT_RD || how > abi::kSHUT_RDWR) return Errno::kEINVAL;
   return socket->shutdown(task, how);
 }
 
-Result<> setsockopt(Task& task, Fd fd, i32 level, i32 option, UserAddr value, i32 size) {
+Result<> setsockopt(UnlockedTask task, Fd fd, i32 level, i32 option, UserAddr value, i32 size) {
   if (size < 0) return Errno::kEINVAL;
   auto socket = TRY(net::socket_of(task, fd));
   std::vector<std::byte> copy(std::min(static_cast<usize>(size), kMaxOption));
@@ -145,7 +145,8 @@ Result<> setsockopt(Task& task, Fd fd, i32 level, i32 option, UserAddr value, i3
   return socket->set_option(task, level, option, copy);
 }
 
-Result<> getsockopt(Task& task, Fd fd, i32 level, i32 option, UserAddr value, UserInOut<i32> size) {
+Result<> getsockopt(UnlockedTask task, Fd fd, i32 level, i32 option, UserAddr value,
+                    UserInOut<i32> size) {
   auto socket = TRY(net::socket_of(task, fd));
   const i32 room = TRY(size.read());
   if (room < 0) return Errno::kEINVAL;

@@ -87,7 +87,7 @@ Result<> write_length(UserAddr message, usize length) {
 
 }  // namespace
 
-Result<usize> sendto(Task& task, Fd fd, UserAddr data, usize size, abi::MsgFlags flags,
+Result<usize> sendto(UnlockedTask task, Fd fd, UserAddr data, usize size, abi::MsgFlags flags,
                      UserAddr address, i32 address_size) {
   IoBuffer buffer = TRY(IoBuffer::user(data, size));
   auto socket = TRY(net::socket_of(task, fd));
@@ -97,7 +97,7 @@ Result<usize> sendto(Task& task, Fd fd, UserAddr data, usize size, abi::MsgFlags
   return socket->send_message(task, message);
 }
 
-Result<usize> recvfrom(Task& task, Fd fd, UserAddr data, usize size, abi::MsgFlags flags,
+Result<usize> recvfrom(UnlockedTask task, Fd fd, UserAddr data, usize size, abi::MsgFlags flags,
                        UserAddr address, UserInOut<i32> address_size) {
   IoBuffer buffer = TRY(IoBuffer::user(data, size));
   auto socket = TRY(net::socket_of(task, fd));
@@ -107,19 +107,20 @@ Result<usize> recvfrom(Task& task, Fd fd, UserAddr data, usize size, abi::MsgFla
   return received;
 }
 
-Result<usize> sendmsg(Task& task, Fd fd, UserIn<abi::MsgHdr> message, abi::MsgFlags flags) {
+Result<usize> sendmsg(UnlockedTask task, Fd fd, UserIn<abi::MsgHdr> message, abi::MsgFlags flags) {
   if (flags.any(kCompat)) return Errno::kEINVAL;
   auto socket = TRY(net::socket_of(task, fd));
   return send_one(task, *socket, TRY(message.read()), flags);
 }
 
-Result<usize> recvmsg(Task& task, Fd fd, UserInOut<abi::MsgHdr> message, abi::MsgFlags flags) {
+Result<usize> recvmsg(UnlockedTask task, Fd fd, UserInOut<abi::MsgHdr> message,
+                      abi::MsgFlags flags) {
   if (flags.any(kCompat)) return Errno::kEINVAL;
   auto socket = TRY(net::socket_of(task, fd));
   return receive_one(task, *socket, message.address, flags);
 }
 
-Result<u32> sendmmsg(Task& task, Fd fd, UserAddr messages, u32 count, abi::MsgFlags flags) {
+Result<u32> sendmmsg(UnlockedTask task, Fd fd, UserAddr messages, u32 count, abi::MsgFlags flags) {
   if (flags.any(kCompat)) return Errno::kEINVAL;
   auto socket = TRY(net::socket_of(task, fd));
   count = std::min(count, kMaxMessages);
@@ -135,7 +136,7 @@ Result<u32> sendmmsg(Task& task, Fd fd, UserAddr messages, u32 count, abi::MsgFl
   return count;
 }
 
-Result<u32> recvmmsg(Task& task, Fd fd, UserAddr messages, u32 count, abi::MsgFlags flags,
+Result<u32> recvmmsg(UnlockedTask task, Fd fd, UserAddr messages, u32 count, abi::MsgFlags flags,
                      UserInOut<abi::Timespec> timeout) {
   if (flags.any(kCompat)) return Errno::kEINVAL;
   host::Deadline deadline;

@@ -26,6 +26,9 @@ class PosixTimers;
 class ProcessGroup;
 class Session;
 class Tty;
+namespace net {
+struct FileBatch;
+}
 struct LaunchSession;
 
 struct ProcessGroupMember;
@@ -168,6 +171,8 @@ class Task final : public RefCounted, public pico::Thread, public ListNode<Threa
   std::atomic<bool> waits_in_host = false;  ///< there, and only an interruption reaches it
   HeldLocks held;
   EpochReader epoch;
+  net::FileBatch* files_to_drop = nullptr;  ///< net/unix_rights.cc: the task's own
+  bool drops_files = false;                 ///< likewise: files_to_drop is being worked off
 
   std::atomic<bool> exiting = false;  ///< this thread is to leave at the next safe point
   bool stopped = false;

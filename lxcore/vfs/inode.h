@@ -139,7 +139,7 @@ class Inode : public RefCounted, public Retirable {
   // Kernel objects that belong to the inode, made at first use by their subsystems.
   std::atomic<FileLocks*> locks{nullptr};  ///< vfs/locks.cc: made once, freed with the inode
   RefPtr<RefCounted> fifo;             ///< ipc/pipe.cc: its Pipe while the FIFO is open
-  RefCounted* bound_socket = nullptr;  ///< net/unix.cc; the socket clears it when it goes
+  RefCounted* bound_socket = nullptr;  ///< net/: the socket clears it; UnixNamespace::lock
   RefCounted* watches = nullptr;       ///< ipc/inotify.cc; likewise
   RefPtr<RefCounted> text;             ///< mm/text.cc: its code, rewritten, while nobody writes it
   u32 text_samples = 0;                ///< mm/text.cc
