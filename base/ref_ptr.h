@@ -21,6 +21,16 @@ class RefCounted {
       const_cast<RefCounted*>(this)->last_unref();
     }
   }
+  /// For who has it without a reference, from a table that it leaves at its end: false if it is
+  /// going already.
+  bool try_ref() const {
+    u32 count = references_.load(std::memory_order_relaxed);
+    while (count != 0) {
+      if (references_.compare_exchange_weak(count, count + 1, std::memory_order_relaxed))
+        return true;
+    }
+    return false;
+  }
   u32 reference_count() const { return references_.load(std::memory_order_relaxed); }
 
   RefCounted(const RefCounted&) = delete;

@@ -122,7 +122,7 @@ Result<> loadavg(Machine&, TextBuilder& out) {
   for (int field = 0; field < 3 && end != load.npos; ++field) end = load.find(' ', end + 1);
   Count count = count_threads();
   out << (end == load.npos || load.empty() ? "0.00 0.00 0.00" : load.substr(0, end)) << ' '
-      << count.running << '/' << count.threads << ' ' << kernel().last_pid.value << '\n';
+      << count.running << '/' << count.threads << ' ' << kernel().ids.last().value << '\n';
   return {};
 }
 

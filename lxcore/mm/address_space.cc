@@ -401,7 +401,19 @@ void AddressSpace::forget_all() {
   set_executable({});
 }
 
+void AddressSpace::abandon() {
+  // Leaked, with what it refers to.
+  new (&areas) std::map<u64, Area>();
+  new (&released_) std::vector<RefPtr<File>>();
+  mutex.abandon();
+}
+
+void AddressSpace::abandon_reader(i32 host_thread) {
+  if (mutex.owner() == host_thread) mutex.abandon();
+}
+
 void AddressSpace::set_executable(Path path) {
+  KernelLock::Held held;
   if (path) path.inode().executors += 1;
   if (executable) executable.inode().executors -= 1;
   executable = std::move(path);
