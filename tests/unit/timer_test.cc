@@ -170,7 +170,7 @@ TEST_F(TimerTest, SleepsAndTellsTheRest) {
   abi::Timespec request{0, 1000}, rest{};
   EXPECT_TRUE(sys::nanosleep(*task_, {address(&request)}, {address(&rest)}).ok());
   request = {100, 0};
-  task_->blocked = {};
+  task_->blocked = abi::SigSet{};
   instance_.on_block = [&] { signals::send(*task_, signals::kernel_info(abi::kSIGTERM)); };
   EXPECT_TRUE(sys::nanosleep(*task_, {address(&request)}, {address(&rest)})
                   .is(Errno::kERESTART_RESTARTBLOCK));
