@@ -19,6 +19,11 @@ void wake_task(Task& task) {
   wake_decided();
 }
 
+void TaskWaitEntry::attach(Task& task) {
+  task_ = &task;
+  if (!ListNode<EntryOfTask>::linked()) task.wait_entries.push_back(*this);
+}
+
 bool TaskWaitEntry::notify(PollEvents) {
   wake_task(*task_);
   return true;
@@ -99,8 +104,8 @@ Result<> Wait::sleep_killable() {
   return {};
 }
 
-void Wait::sleep_always() {
-  block(std::nullopt, [] { return false; });
+bool Wait::sleep_always(host::Deadline deadline) {
+  return block(deadline, [] { return false; });
 }
 
 template <typename Call>
@@ -186,10 +191,24 @@ Result<> SleepLock::lock_killable(Task& task) {
 }
 
 void SleepLock::lock() {
-  (void)acquire(Task::current(), [](Wait& wait) -> Result<> {
-    wait.sleep_always();
+  (void)acquire(Task::current(), [this](Wait& wait) -> Result<> {
+    const host::Deadline patience = monitor_patience();
+    if (!wait.sleep_always(patience)) look_after_owner();
     return {};
   });
+}
+
+void SleepLock::look_after_owner() {
+  const u32 seen = word_.load(std::memory_order_relaxed);
+  if (after_death() == AfterDeath::kStop) return stop_for_dead_owner(word_, seen);
+  // The monitor waits: it cannot be told of the death before it has the lock.
+  if (seen != 0 && pico::has_ended(owner()) && word_.load(std::memory_order_relaxed) == seen) {
+    abandon(owner());
+  }
+}
+
+void SleepLock::abandon(i32 dead) {
+  if (LockWord::abandon(dead) & kWaiters) waiters_.wake();
 }
 
 void SleepLock::unlock() {
