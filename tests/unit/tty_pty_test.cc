@@ -236,7 +236,7 @@ TEST_F(PtyTest, TheBackgroundIsStopped) {
   forget_signals(job);
   job.blocked.add(abi::kSIGTTIN);
   EXPECT_EQ(read(*slave), "EIO");
-  job.blocked = {};
+  job.blocked = abi::SigSet{};
   job.process->set_parent(kernel().init.get());  // nobody in the session is left to continue it
   EXPECT_EQ(read(*slave), "EIO");
   EXPECT_TRUE(write(*slave, "x").is(Errno::kEIO));
