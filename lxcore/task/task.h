@@ -20,11 +20,11 @@
 
 namespace lxss {
 
+class Process;
+struct ThreadTag;
 namespace net {
 struct FileBatch;
 }
-class Process;
-struct ThreadTag;
 
 class Task final : public RefCounted, public pico::Thread, public ListNode<ThreadTag> {
  public:
@@ -70,13 +70,16 @@ class Task final : public RefCounted, public pico::Thread, public ListNode<Threa
 
   // Blocking (sync/wait_queue.cc).
   List<TaskWaitEntry, EntryOfTask> wait_entries;  ///< its own: all that name it
+  std::unique_ptr<TaskWaitEntry[]> poll_entries;  ///< its own; ipc/poller.cc; made at first use
   TaskWaitEntry wait_entry;                       ///< its own; of its queue while it is on one
-  std::unique_ptr<TaskWaitEntry[]> poll_entries;  ///< its own; ipc/poller.cc, made at first use
   Task* next_to_wake = nullptr;                   ///< a list of HeldLocks::to_wake; its holder's
   std::atomic<bool> wake_pending = false;         ///< on such a list
   std::atomic<bool> sleeping = false;             ///< in a Wait
   std::atomic<bool> waits_in_host = false;        ///< there, and only an interruption reaches it
   HeldLocks held;                                 ///< its own
+  EpochReader epoch;                              ///< its own
+  net::FileBatch* files_to_drop = nullptr;        ///< its own; net/unix_rights.cc
+  bool drops_files = false;                       ///< its own; files_to_drop is being worked off
 
   // What the monitor has to undo if the host kills the task in the middle (task/death.cc). Its own.
   RefPtr<Task> starting;             ///< in the tables, perhaps not yet running on the host
@@ -85,10 +88,6 @@ class Task final : public RefCounted, public pico::Thread, public ListNode<Threa
   File* borrowed[kBorrowed] = {};  ///< counted for the length of a call (FileRef); as many as fit
   bool has_left_memory = false;    ///< it is not among memory->task_count any more
   bool has_left_files = false;     ///< its share of the descriptor table is given up
-
-  EpochReader epoch;                        ///< its own
-  net::FileBatch* files_to_drop = nullptr;  ///< its own; net/unix_rights.cc
-  bool drops_files = false;                 ///< its own; files_to_drop is being worked off
 
   std::atomic<bool> exiting = false;  ///< this thread is to leave at the next safe point
   bool stopped = false;               ///< its own, read by others
