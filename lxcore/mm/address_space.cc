@@ -418,12 +418,13 @@ void AddressSpace::abandon_reader(i32 host_thread) {
 }
 
 void AddressSpace::set_executable(Path path) {
-  KernelLock::Held held;
   // Somebody may have opened it for writing since it was looked at.
   const bool excludes = path && path.inode().begin_executing();
   if (excludes_writers_) executable.inode().end_executing();
   excludes_writers_ = excludes;
-  executable = std::move(path);
+  // Others look at it under the lock; what it was goes without.
+  KernelLock::Held held;
+  std::swap(executable, path);
 }
 
 void AddressSpace::clear() {

@@ -37,6 +37,8 @@ class WaitEntry : public ListNode<WaitEntry> {
   /// must exist until then, or be destroyed while nobody else touches the entry.
   void unlink();
   bool linked() const { return queue_ != nullptr; }
+  /// The same by the monitor, of the entry of a task that the host has killed.
+  void unlink_dead();
 
  private:
   friend class WaitQueue;
@@ -79,7 +81,11 @@ class WaitQueue {
 
  private:
   friend class WaitEntry;
-  Lock lock_{LockRank::kWaking};
+  /// Takes the lock; who finds that its last holder was killed mends the list.
+  class Held;
+  void mend() LXSS_REQUIRES(lock_);
+
+  Lock lock_{LockRank::kWaking, AfterDeath::kAbandon};
   List<WaitEntry> entries_ LXSS_GUARDED_BY(lock_);
   std::atomic<u32> waiting_{0};  ///< entries; written under lock_
 };
@@ -177,10 +183,13 @@ Result<> wait_until(Task& task, WaitQueue& queue, Condition condition,
   return {};
 }
 
-/// A lock that may be held across host calls, guest copies and waits.
+/// A lock that may be held across host calls, guest copies and waits. What it guards is whole at
+/// such places, so it is given up after its holder's death; where memory is changed under it that
+/// no short lock guards, it is kStop, or its next holder looks (LockWord::abandoned()).
 class LXSS_CAPABILITY("sleep lock") SleepLock : public LockWord {
  public:
-  explicit SleepLock(LockRank rank = LockRank::kObject, AfterDeath after_death = AfterDeath::kStop)
+  explicit SleepLock(LockRank rank = LockRank::kObject,
+                     AfterDeath after_death = AfterDeath::kAbandon)
       : LockWord(rank, false, after_death) {}
   /// ERESTARTSYS if interrupted.
   Result<> lock(Task& task);
