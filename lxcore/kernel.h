@@ -55,7 +55,8 @@ class Kernel {
   FileLockTable file_locks;
   std::atomic<u32> last_move_cookie = 0;  ///< of inotify's pairs of events
 
-  SleepLock epoll_nesting;  ///< ipc/: which epoll sets watch which
+  Lock fifos{LockRank::kNames};  ///< ipc/: Inode::fifo of FIFOs, Pipe::users
+  SleepLock epoll_nesting;   ///< ipc/: which epoll sets watch which
 
   TimerQueue timers;
   host::MachineFiles machine_files;

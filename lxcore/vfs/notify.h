@@ -6,14 +6,15 @@
 
 namespace lxss {
 
-/// The watches of one inode: what Inode::watches points to. Derived by ipc/inotify.cc.
+/// The watches of one inode: what Inode::watches points to. Derived by ipc/inotify.cc. The inode
+/// has the reference to it.
 class InodeWatches : public RefCounted {
  public:
   /// `event` is one kIN_* event, with kIN_ISDIR where it applies; `name` that of a directory's
-  /// entry, else empty. Under the kernel lock.
+  /// entry, else empty. Under any lock of a rank below kWatches; the caller has the inode.
   virtual void event(abi::InotifyFlags event, u32 cookie, std::string_view name) = 0;
   /// The last name is gone but in use: kIN_DELETE_SELF comes with the end of its dentry.
-  bool doomed = false;
+  std::atomic<bool> doomed = false;
 };
 
 namespace vfs {
@@ -22,9 +23,8 @@ using enum abi::InotifyFlag;
 
 inline void notify_inode(Inode& inode, abi::InotifyFlags event, u32 cookie = 0,
                          std::string_view name = {}) {
-  if (inode.watches) [[unlikely]] {
-    KernelLock::Held held;
-    static_cast<InodeWatches*>(inode.watches)->event(event, cookie, name);
+  if (InodeWatches* watches = inode.watches.load(std::memory_order_acquire)) [[unlikely]] {
+    watches->event(event, cookie, name);
   }
 }
 
