@@ -56,7 +56,8 @@ class Kernel {
   std::atomic<u32> last_move_cookie = 0;  ///< of inotify's pairs of events
 
   Lock fifos{LockRank::kNames};  ///< ipc/: Inode::fifo of FIFOs, Pipe::users
-  SleepLock epoll_nesting;   ///< ipc/: which epoll sets watch which
+  std::atomic<u32> inotify_watches{0};  ///< ipc/: how many there are
+    SleepLock epoll_nesting;   ///< ipc/: which epoll sets watch which
 
   TimerQueue timers;
   host::MachineFiles machine_files;

@@ -7,8 +7,8 @@
 #include "abi/linux/ioctl.h"
 #include "base/text.h"
 #include "lxcore/ipc/poller.h"
+#include "lxcore/kernel.h"
 #include "lxcore/mm/heap.h"
-#include "lxcore/task/process.h"
 
 namespace lxss {
 
@@ -69,11 +69,13 @@ class Inotify::WatchedInode final : public InodeWatches {
 
   void put_on(Watch& watch) LXSS_REQUIRES(lock) {
     watches.push_back(watch);
+    kernel().inotify_watches.fetch_add(1, std::memory_order_relaxed);
     any.store(true, std::memory_order_relaxed);
   }
   bool take_off(Watch& watch) LXSS_REQUIRES(lock) {
     if (!watch.linked()) return false;
     watch.unlink();
+    kernel().inotify_watches.fetch_sub(1, std::memory_order_relaxed);
     if (watches.empty()) any.store(false, std::memory_order_relaxed);
     return true;
   }

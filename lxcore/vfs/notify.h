@@ -2,6 +2,7 @@
 #pragma once
 
 #include "abi/linux/inotify.h"
+#include "lxcore/kernel.h"
 #include "lxcore/vfs/dentry.h"
 
 namespace lxss {
@@ -28,15 +29,18 @@ inline void notify_inode(Inode& inode, abi::InotifyFlags event, u32 cookie = 0,
   }
 }
 
-/// Something happened to a file: its own watches and its directory's hear of it.
+/// The same for the directory that a dentry is in, if it is watched (notify.cc).
+void notify_directory(const Dentry& dentry, abi::InotifyFlags event);
+
+/// Something happened to a file: its own watches and its directory's hear of it. Costs next to
+/// nothing while nobody watches anything.
 inline void notify(const Dentry& dentry, abi::InotifyFlags event) {
+  if (kernel().inotify_watches.load(std::memory_order_relaxed) == 0) [[likely]]
+    return;
   Inode* inode = dentry.inode();
   if (!inode) return;
   if (inode->is_directory()) event |= kIN_ISDIR;
-  Inode* directory = dentry.parent() ? dentry.parent()->inode() : nullptr;
-  if (directory && directory->watches) [[unlikely]] {
-    notify_inode(*directory, event, 0, dentry.name());
-  }
+  notify_directory(dentry, event);
   notify_inode(*inode, event);
 }
 
