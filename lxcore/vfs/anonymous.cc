@@ -43,8 +43,7 @@ class AnonymousInode final : public Inode {
 
 class AnonymousFileSystem final : public FileSystem {
  public:
-  AnonymousFileSystem()
-      : FileSystem("anon_inodefs", abi::kANON_INODE_FS_MAGIC, Locking::kOwn) {
+  AnonymousFileSystem() : FileSystem("anon_inodefs", abi::kANON_INODE_FS_MAGIC, Locking::kOwn) {
     auto inode = make_ref<AnonymousInode>(*this, 0, abi::kS_IFDIR | 0500, Credentials());
     auto root = make_ref<Dentry>(nullptr, "/", std::move(inode));
     mount_ = make_ref<Mount>(RefPtr<FileSystem>(this), std::move(root), "none",
