@@ -65,7 +65,9 @@ class Kernel {
   FileLockTable file_locks;
   std::atomic<u32> last_move_cookie = 0;  ///< of inotify's pairs of events
 
-  SleepLock epoll_nesting;  ///< ipc/: which epoll sets watch which
+  Lock fifos{LockRank::kNames};         ///< ipc/: Inode::fifo of FIFOs, Pipe::users
+  std::atomic<u32> inotify_watches{0};  ///< ipc/: how many there are
+  SleepLock epoll_nesting;              ///< ipc/: which epoll sets watch which
 
   TimerQueue timers;
   host::MachineFiles machine_files;

@@ -7,7 +7,7 @@ namespace lxss {
 
 class EventFd final : public File {
  public:
-  EventFd(u64 count, bool semaphore) : count_(count), semaphore_(semaphore) {}
+  EventFd(u64 count, bool semaphore) : File(Locking::kOwn), semaphore_(semaphore), count_(count) {}
 
   Result<usize> read(Task& task, IoBuffer& buffer, u64* offset) override;
   Result<usize> write(Task& task, IoBuffer& buffer, u64* offset) override;
@@ -15,8 +15,9 @@ class EventFd final : public File {
   std::string fdinfo() override;
 
  private:
-  u64 count_;
-  bool semaphore_;
+  const bool semaphore_;
+  Lock lock_{LockRank::kObject};
+  std::atomic<u64> count_;  ///< changed under lock_; poll reads it without
   WaitQueue changed_;
 };
 

@@ -2,49 +2,56 @@
 // link in /proc/PID/fd, had both from the start.
 #include "abi/linux/magic.h"
 #include "lxcore/ipc/pipe.h"
-#include "lxcore/task/process.h"
+#include "lxcore/kernel.h"
 #include "lxcore/vfs/vfs.h"
 
-namespace lxss::vfs {
+namespace lxss {
 
-namespace {
+namespace fifos {
 
-/// The inode's Pipe, made if no end of it is open.
-Pipe& pipe_of(Inode& inode) {
-  if (!inode.fifo) inode.fifo = make_ref<Pipe>();
-  return static_cast<Pipe&>(*inode.fifo);
+RefPtr<Pipe> enter(Inode& inode) {
+  RefPtr<Pipe> spare;
+  for (;; spare = make_ref<Pipe>()) {
+    Lock::Held held(kernel().fifos);
+    if (!inode.fifo) {
+      if (!spare) continue;
+      inode.fifo = std::move(spare);
+    }
+    Pipe& pipe = static_cast<Pipe&>(*inode.fifo);
+    ++pipe.users;
+    return RefPtr<Pipe>(pipe);
+  }
 }
 
-}  // namespace
+void leave(Inode& inode, Pipe& pipe) {
+  RefPtr<RefCounted> last;
+  Lock::Held held(kernel().fifos);
+  if (--pipe.users == 0) last = std::move(inode.fifo);
+}
+
+}  // namespace fifos
+
+namespace vfs {
 
 Result<RefPtr<File>> open_fifo(Task& task, const Path& path, abi::OpenFlags flags) {
   constexpr u32 kWriteOnly = 1, kReadWrite = 2;
   const u32 access = flags.raw() & abi::kO_ACCMODE;
   const bool reads = access != kWriteOnly, writes = access == kWriteOnly || access == kReadWrite;
-  RefPtr<Inode> inode(path.inode());
-  const bool is_pipe = inode->filesystem().magic() == abi::kANON_INODE_FS_MAGIC;
-  const bool waits = !flags.has(abi::OpenFlag::kO_NONBLOCK) && !is_pipe;
-  RefPtr<Pipe> pipe(pipe_of(*inode));
-  if (!reads && !waits && !is_pipe && pipe->readers == 0) {
-    if (pipe->writers == 0) inode->fifo = nullptr;
+  Inode& inode = path.inode();
+  if (inode.filesystem().magic() == abi::kANON_INODE_FS_MAGIC) {
+    RefPtr<Pipe> pipe(static_cast<Pipe*>(inode.fifo.get()));
+    return RefPtr<File>(make_ref<PipeFile>(std::move(pipe), reads, writes));
+  }
+  const bool waits = !flags.has(abi::OpenFlag::kO_NONBLOCK);
+  RefPtr<Pipe> pipe = fifos::enter(inode);
+  if (!reads && !waits && pipe->readers() == 0) {
+    fifos::leave(inode, *pipe);
     return Errno::kENXIO;
   }
-  auto file = make_ref<PipeFile>(pipe, reads, writes);
-  if (!waits || (reads && writes)) return RefPtr<File>(std::move(file));
-  // A partner that came and went meanwhile counts.
-  WaitQueue& queue = reads ? pipe->read_queue : pipe->write_queue;
-  const u32& partners = reads ? pipe->writers : pipe->readers;
-  const u32& openings = reads ? pipe->writer_openings : pipe->reader_openings;
-  const u32 seen = openings;
-  auto waited = wait_until(task, queue, [&] { return partners != 0 || openings != seen; });
-  if (!waited.ok()) {
-    file = nullptr;
-    if (pipe->readers == 0 && pipe->writers == 0 && inode->fifo == pipe.get()) {
-      inode->fifo = nullptr;
-    }
-    return waited.error();
-  }
+  auto file = make_ref<PipeFile>(pipe, reads, writes, &inode);
+  if (waits && reads != writes) TRY(pipe->wait_for_partner(task, reads));
   return RefPtr<File>(std::move(file));
 }
 
-}  // namespace lxss::vfs
+}  // namespace vfs
+}  // namespace lxss

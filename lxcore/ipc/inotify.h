@@ -1,7 +1,12 @@
 // Watching files for changes (man 7 inotify).
 //
-// An Inotify owns its watches. Those of one inode are together in an object that the inode
-// points to (vfs/notify.h), through which the VFS reports; a watch keeps its inode alive.
+// An Inotify owns its watches. Those of one inode are together in an object that the inode owns
+// (vfs/notify.h), through which the VFS reports; a watch keeps its inode alive.
+//
+// Locks: `adding_` of an Inotify, across adding and removing by its user; that of an inode's
+// watches, under which an event goes to all of them; that of an Inotify's queue and table, which
+// is the last. A watch that is in its inode's list has a living Inotify: who ends takes its watches
+// off the lists first.
 #pragma once
 
 #include <list>
@@ -48,13 +53,20 @@ class Inotify final : public File {
   };
 
   void queue(Event event);
-  /// Takes the watch away and says so.
-  void drop(i32 number);
+  void queue_locked(Event event) LXSS_REQUIRES(lock_);
+  /// Takes the watch away, which has left its inode's list, and says so. Null if someone was
+  /// faster. The last that an Inotify hears of it.
+  RefPtr<Watch> drop(i32 number);
+  /// Of a watch that is in the table: off its inode's list. False if an event has done it.
+  bool take_off(Watch& watch);
 
-  std::map<i32, std::unique_ptr<Watch>> watches_;
-  i32 last_watch_ = 0;
-  std::list<Event> events_;
-  usize bytes_ = 0;  ///< that reading all events takes
+  SleepLock adding_;
+  i32 last_watch_ LXSS_GUARDED_BY(adding_) = 0;
+  Lock lock_{LockRank::kWaking};
+  std::map<i32, RefPtr<Watch>> watches_ LXSS_GUARDED_BY(lock_);
+  std::list<Event> events_ LXSS_GUARDED_BY(lock_);
+  usize bytes_ LXSS_GUARDED_BY(lock_) = 0;  ///< that reading all events takes
+  std::atomic<bool> any_event_{false};      ///< changed under lock_; poll reads it without
   WaitQueue readable_;
 };
 

@@ -11,7 +11,11 @@ namespace {
 class PidFd final : public File {
  public:
   static constexpr char kKind = 0;
-  explicit PidFd(Process& process) : process_(process) {}
+  explicit PidFd(Process& process) : File(Locking::kOwn), process_(process) {}
+  ~PidFd() override {
+    KernelLock::Held held;
+    process_ = nullptr;
+  }
   const void* kind() const override { return &kKind; }
   const RefPtr<Process>& process() const { return process_; }
 
@@ -35,7 +39,7 @@ class PidFd final : public File {
   }
 
  private:
-  RefPtr<Process> process_;
+  RefPtr<Process> process_;  ///< immutable until the end
 };
 
 }  // namespace

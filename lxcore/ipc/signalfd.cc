@@ -1,5 +1,7 @@
 #include "lxcore/ipc/signalfd.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "lxcore/ipc/poller.h"
 #include "lxcore/task/process.h"
@@ -41,19 +43,32 @@ abi::SignalfdSiginfo describe(const abi::SigInfo& info) {
 
 }  // namespace
 
+SignalFd::~SignalFd() {
+  KernelLock::Held held;
+  watched_.clear();
+}
+
 bool SignalFd::pending(const Task& task) const {
-  return (task.pending.set() | task.process->pending.set()).any(mask_);
+  return (task.pending.set() | task.process->pending.set()).any(mask());
+}
+
+Result<> SignalFd::wait(Task& task) {
+  if (pending(task)) return {};
+  if (nonblocking()) return Errno::kEAGAIN;
+  return wait_until(task, task.process->signal_events, [&] { return pending(task); });
 }
 
 Result<usize> SignalFd::read(Task& task, IoBuffer& buffer, u64*) {
   if (buffer.size() < sizeof(abi::SignalfdSiginfo)) return Errno::kEINVAL;
-  if (!pending(task)) {
-    if (nonblocking()) return Errno::kEAGAIN;
-    TRY(wait_until(task, task.process->signal_events, [&] { return pending(task); }));
-  }
   usize done = 0;
-  while (buffer.size() >= sizeof(abi::SignalfdSiginfo) && pending(task)) {
-    const abi::SignalfdSiginfo out = describe(signals::take(task, mask_));
+  while (buffer.size() >= sizeof(abi::SignalfdSiginfo)) {
+    abi::SignalfdSiginfo out;
+    {
+      KernelLock::Held held;
+      if (done == 0) TRY(wait(task));
+      if (!pending(task)) break;
+      out = describe(signals::take(task, mask()));
+    }
     auto copied = buffer.put(&out, sizeof out);
     if (!copied.ok()) {
       if (done == 0) return copied.error();
@@ -65,16 +80,27 @@ Result<usize> SignalFd::read(Task& task, IoBuffer& buffer, u64*) {
   return done;
 }
 
+void SignalFd::keep(Process& process) {
+  std::erase_if(watched_, [](auto& one) { return !one->signal_events.has_waiters(); });
+  if (std::find(watched_.begin(), watched_.end(), &process) == watched_.end()) {
+    watched_.emplace_back(process);
+  }
+}
+
 PollEvents SignalFd::poll(PollRegistration* registration) {
   Task& task = Task::current();
-  if (registration) registration->on(task.process->signal_events);
+  KernelLock::Held held;
+  if (registration) {
+    keep(*task.process);
+    registration->on(task.process->signal_events);
+  }
   return pending(task) ? abi::PollFlag::kPOLLIN : PollEvents{};
 }
 
 std::string SignalFd::fdinfo() {
   TextBuilder text;
   text << "sigmask:\t";
-  text.hex(mask_.bits, 16) << '\n';
+  text.hex(bits_.load(), 16) << '\n';
   return text.take();
 }
 

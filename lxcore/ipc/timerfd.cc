@@ -6,32 +6,48 @@
 
 namespace lxss {
 
+TimerFd::~TimerFd() {
+  KernelLock::Held held;
+  timer_.stop();
+}
+
 void TimerFd::Expiry::expired(u64 times) {
-  file_.expirations_ += times;
+  Lock::Held held(file_.lock_);
+  file_.expirations_.fetch_add(times, std::memory_order_relaxed);
   file_.expired_.wake(kReadable);
 }
 
-void TimerFd::set(u64 value_ns, u64 interval_ns, bool absolute) {
-  expirations_ = 0;
+abi::Itimerspec TimerFd::set(u64 value_ns, u64 interval_ns, bool absolute) {
+  KernelLock::Held held;
+  const abi::Itimerspec before = setting();
+  {
+    Lock::Held count(lock_);
+    expirations_ = 0;
+  }
   if (value_ns == 0) {
     timer_.stop();
   } else {
     timer_.start(value_ns, interval_ns, absolute);
   }
+  return before;
 }
 
 abi::Itimerspec TimerFd::setting() const {
+  KernelLock::Held held;
   return {clocks::to_timespec(timer_.interval_ns()), clocks::to_timespec(timer_.remaining_ns())};
 }
 
 Result<usize> TimerFd::read(Task& task, IoBuffer& buffer, u64*) {
   u64 count;
   if (buffer.size() < sizeof count) return Errno::kEINVAL;
-  if (expirations_ == 0) {
-    if (nonblocking()) return Errno::kEAGAIN;
-    TRY(wait_until(task, expired_, [this] { return expirations_ != 0; }));
+  {
+    Lock::Held held(lock_);
+    if (expirations_ == 0) {
+      if (nonblocking()) return Errno::kEAGAIN;
+      TRY(wait_until(task, lock_, expired_, [this] { return expirations_ != 0; }));
+    }
+    count = expirations_.exchange(0, std::memory_order_relaxed);
   }
-  count = std::exchange(expirations_, 0);
   TRY(buffer.put(&count, sizeof count));
   return sizeof count;
 }
@@ -47,7 +63,7 @@ std::string TimerFd::fdinfo() {
   };
   const abi::Itimerspec now = setting();
   TextBuilder text;
-  text << "clockid: " << clock_ << "\nticks: " << expirations_ << "\nsettime flags: 00\n";
+  text << "clockid: " << clock_ << "\nticks: " << expirations_.load() << "\nsettime flags: 00\n";
   print(text, "it_value", now.it_value);
   print(text, "it_interval", now.it_interval);
   return text.take();

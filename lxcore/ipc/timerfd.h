@@ -9,10 +9,12 @@ namespace lxss {
 class TimerFd final : public File {
  public:
   static constexpr char kKind = 0;
-  explicit TimerFd(i32 clock) : clock_(clock), timer_(*this, clock) {}
+  explicit TimerFd(i32 clock) : File(Locking::kOwn), clock_(clock), timer_(*this, clock) {}
+  ~TimerFd() override;
   const void* kind() const override { return &kKind; }
 
-  void set(u64 value_ns, u64 interval_ns, bool absolute);
+  /// The setting before.
+  abi::Itimerspec set(u64 value_ns, u64 interval_ns, bool absolute);
   abi::Itimerspec setting() const;
   Result<usize> read(Task& task, IoBuffer& buffer, u64* offset) override;
   PollEvents poll(PollRegistration* registration) override;
@@ -28,10 +30,11 @@ class TimerFd final : public File {
     TimerFd& file_;
   };
 
-  i32 clock_;
-  u64 expirations_ = 0;  ///< since the last read
+  const i32 clock_;
+  Lock lock_{LockRank::kObject};
+  std::atomic<u64> expirations_{0};  ///< since the last read; changed under lock_
   WaitQueue expired_;
-  Expiry timer_;
+  Expiry timer_;  ///< guarded by the kernel lock, as all timers
 };
 
 }  // namespace lxss

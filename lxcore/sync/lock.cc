@@ -45,15 +45,15 @@ void HeldLocks::enter(LockWord& lock) {
   if (lock.is_short()) ++short_count;
 }
 
-void HeldLocks::leave(LockWord& lock) {
+void HeldLocks::leave(const LockWord* lock, bool is_short) {
   u32 at = count - 1;
-  while (locks[at] != &lock) {
+  while (locks[at] != lock) {
     LXSS_ASSERT(at != 0);
     --at;
   }
   locks[at] = locks[count - 1];
   --count;
-  if (lock.is_short()) --short_count;
+  if (is_short) --short_count;
 }
 
 void Lock::lock() {
@@ -74,7 +74,7 @@ bool Lock::try_lock() {
                                     std::memory_order_acquire)) {
     return true;
   }
-  task.held.leave(*this);
+  task.held.leave(this, true);
   return false;
 }
 
@@ -141,7 +141,7 @@ void Lock::abandon(i32 dead) {
 void Lock::unlock() {
   Task& task = Task::current();
   const u32 old = word_.exchange(0, std::memory_order_release);
-  task.held.leave(*this);
+  task.held.leave(this, true);
   if (old & kWaiters) [[unlikely]]
     host::wake_word(reinterpret_cast<const u32*>(&word_), 1);
   if (task.held.to_wake && task.held.short_count == 0) [[unlikely]]

@@ -137,8 +137,8 @@ struct HeldLocks {
 
   /// Before a lock is taken, so that no holder goes unrecorded.
   void enter(LockWord& lock);
-  /// After it was given up.
-  void leave(LockWord& lock);
+  /// After it was given up: who took it next may have freed it by now.
+  void leave(const LockWord* lock, bool is_short);
 };
 
 /// Carries out the wake-ups that the current task has decided, if it holds no short lock.

@@ -185,7 +185,7 @@ bool SleepLock::try_lock() {
                                     std::memory_order_acquire)) [[likely]] {
     return true;
   }
-  task.held.leave(*this);
+  task.held.leave(this, false);
   return false;
 }
 
@@ -202,7 +202,7 @@ Result<> SleepLock::acquire(Task& task, Sleep sleep) {
     if (seen == 0) {
       task.held.enter(*this);
       if (word_.compare_exchange_strong(seen, self | kWaiters, std::memory_order_acquire)) break;
-      task.held.leave(*this);
+      task.held.leave(this, false);
       continue;
     }
     if (!(seen & kWaiters) &&
@@ -249,7 +249,7 @@ void SleepLock::abandon(i32 dead) {
 
 void SleepLock::unlock() {
   const u32 old = word_.exchange(0, std::memory_order_seq_cst);
-  Task::current().held.leave(*this);
+  Task::current().held.leave(this, false);
   if (old & kWaiters) waiters_.wake();
 }
 

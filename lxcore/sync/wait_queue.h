@@ -252,4 +252,44 @@ class [[nodiscard]] SleepLock::Held {
   SleepLock* lock_ = nullptr;
 };
 
+/// One of the waits below: the entry leaves its queue before the lock is taken again, which may
+/// have to wait itself.
+template <typename Condition>
+Result<> wait_on(Task& task, SleepLock& lock, WaitQueue& queue, Condition condition,
+                 host::Deadline deadline, bool exclusive) LXSS_NO_THREAD_SAFETY_ANALYSIS {
+  while (!condition()) {
+    Wait wait(task);
+    if (exclusive) {
+      queue.add_exclusive(wait_entry(task));
+    } else {
+      queue.add(wait_entry(task));
+    }
+    lock.unlock();
+    auto slept = wait.sleep(deadline);
+    wait_entry(task).unlink();
+    lock.lock();
+    if (!slept.ok() && !condition()) {
+      // The wake-up that it may have been given is for the next.
+      if (exclusive) queue.wake(PollEvents{});
+      return slept;
+    }
+  }
+  return {};
+}
+
+/// As above, under a SleepLock.
+template <typename Condition>
+Result<> wait_until(Task& task, SleepLock& lock, WaitQueue& queue, Condition condition,
+                    host::Deadline deadline = std::nullopt) {
+  return wait_on(task, lock, queue, std::move(condition), deadline, false);
+}
+
+/// The same for those of whom one is enough. Who has waited and leaves something for others wakes
+/// the queue again.
+template <typename Condition>
+Result<> wait_exclusive(Task& task, SleepLock& lock, WaitQueue& queue, Condition condition,
+                        host::Deadline deadline = std::nullopt) {
+  return wait_on(task, lock, queue, std::move(condition), deadline, true);
+}
+
 }  // namespace lxss

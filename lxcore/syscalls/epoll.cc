@@ -61,7 +61,8 @@ Result<Fd> epoll_create(UnlockedTask task, i32 size) {
   return epoll_create1(task, {});
 }
 
-Result<> epoll_ctl(UnlockedTask task, Fd epoll_fd, i32 operation, Fd fd, UserIn<abi::EpollEvent> event) {
+Result<> epoll_ctl(UnlockedTask task, Fd epoll_fd, i32 operation, Fd fd,
+                   UserIn<abi::EpollEvent> event) {
   abi::EpollEvent wanted{};
   if (operation != abi::kEPOLL_CTL_DEL) wanted = TRY(event.read());
   FileRef watcher = TRY(task->file(epoll_fd));
@@ -81,21 +82,22 @@ Result<> epoll_ctl(UnlockedTask task, Fd epoll_fd, i32 operation, Fd fd, UserIn<
   }
 }
 
-Result<usize> epoll_wait(UnlockedTask task, Fd epoll, UserOut<abi::EpollEvent> events, i32 max_events,
-                         i32 timeout_ms) {
+Result<usize> epoll_wait(UnlockedTask task, Fd epoll, UserOut<abi::EpollEvent> events,
+                         i32 max_events, i32 timeout_ms) {
   return wait_for_events(task, epoll, events, max_events,
                          clocks::poll_deadline(milliseconds(timeout_ms)), std::nullopt);
 }
 
-Result<usize> epoll_pwait(UnlockedTask task, Fd epoll, UserOut<abi::EpollEvent> events, i32 max_events,
-                          i32 timeout_ms, UserIn<abi::SigSet> mask, usize mask_size) {
+Result<usize> epoll_pwait(UnlockedTask task, Fd epoll, UserOut<abi::EpollEvent> events,
+                          i32 max_events, i32 timeout_ms, UserIn<abi::SigSet> mask,
+                          usize mask_size) {
   return wait_for_events(task, epoll, events, max_events,
                          clocks::poll_deadline(milliseconds(timeout_ms)),
                          TRY(TemporaryMask::read(mask, mask_size)));
 }
 
-Result<usize> epoll_pwait2(UnlockedTask task, Fd epoll, UserOut<abi::EpollEvent> events, i32 max_events,
-                           UserIn<abi::Timespec> timeout, UserIn<abi::SigSet> mask,
+Result<usize> epoll_pwait2(UnlockedTask task, Fd epoll, UserOut<abi::EpollEvent> events,
+                           i32 max_events, UserIn<abi::Timespec> timeout, UserIn<abi::SigSet> mask,
                            usize mask_size) {
   host::Deadline deadline;
   if (timeout) deadline = clocks::poll_deadline(TRY(clocks::to_ns(TRY(timeout.read()))));

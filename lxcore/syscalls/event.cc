@@ -48,7 +48,7 @@ Result<> may_inspect(const Task& task, Process& target) {
 
 }  // namespace
 
-Result<Fd> eventfd2(Task& task, u32 count, abi::EfdFlags flags) {
+Result<Fd> eventfd2(UnlockedTask task, u32 count, abi::EfdFlags flags) {
   using abi::EfdFlag;
   if (!flags.within(EfdFlag::kEFD_SEMAPHORE | EfdFlag::kEFD_CLOEXEC | EfdFlag::kEFD_NONBLOCK)) {
     return Errno::kEINVAL;
@@ -58,30 +58,31 @@ Result<Fd> eventfd2(Task& task, u32 count, abi::EfdFlags flags) {
                  OpenFlag::kO_RDWR);
 }
 
-Result<Fd> eventfd(Task& task, u32 count) { return eventfd2(task, count, {}); }
+Result<Fd> eventfd(UnlockedTask task, u32 count) { return eventfd2(task, count, {}); }
 
-Result<Fd> signalfd4(Task& task, Fd fd, UserIn<abi::SigSet> mask, usize mask_size,
+Result<Fd> signalfd4(UnlockedTask task, Fd fd, UserIn<abi::SigSet> mask, usize mask_size,
                      abi::SfdFlags flags) {
   using abi::SfdFlag;
   if (mask_size != sizeof(abi::SigSet)) return Errno::kEINVAL;
   const abi::SigSet wanted = TRY(mask.read());
   if (!flags.within(SfdFlag::kSFD_CLOEXEC | SfdFlag::kSFD_NONBLOCK)) return Errno::kEINVAL;
   if (fd.value != -1) {
-    TRY(find<SignalFd>(task, fd))
-    ->set_mask(wanted);
+    auto file = TRY(find<SignalFd>(task, fd));
+    KernelLock::Held held;
+    file->set_mask(wanted);
     // Who waits for the old set looks again.
-    task.process->signal_events.wake();
+    task->process->signal_events.wake();
     return fd;
   }
   return install(task, make_ref<SignalFd>(wanted), "anon_inode:[signalfd]", flags.raw(),
                  OpenFlag::kO_RDWR);
 }
 
-Result<Fd> signalfd(Task& task, Fd fd, UserIn<abi::SigSet> mask, usize mask_size) {
+Result<Fd> signalfd(UnlockedTask task, Fd fd, UserIn<abi::SigSet> mask, usize mask_size) {
   return signalfd4(task, fd, mask, mask_size, {});
 }
 
-Result<Fd> timerfd_create(Task& task, i32 clock, abi::TfdCreateFlags flags) {
+Result<Fd> timerfd_create(UnlockedTask task, i32 clock, abi::TfdCreateFlags flags) {
   using abi::TfdCreateFlag;
   if (!flags.within(TfdCreateFlag::kTFD_CLOEXEC | TfdCreateFlag::kTFD_NONBLOCK)) {
     return Errno::kEINVAL;
@@ -94,7 +95,7 @@ Result<Fd> timerfd_create(Task& task, i32 clock, abi::TfdCreateFlags flags) {
     // The alarm clocks never wake this machine: then they are like the others.
     case abi::kCLOCK_REALTIME_ALARM:
     case abi::kCLOCK_BOOTTIME_ALARM:
-      if (!task.has_capability(abi::kCAP_WAKE_ALARM)) return Errno::kEPERM;
+      if (!task->has_capability(abi::kCAP_WAKE_ALARM)) return Errno::kEPERM;
       clock = clock == abi::kCLOCK_REALTIME_ALARM ? abi::kCLOCK_REALTIME : abi::kCLOCK_BOOTTIME;
       break;
     default:
@@ -104,8 +105,8 @@ Result<Fd> timerfd_create(Task& task, i32 clock, abi::TfdCreateFlags flags) {
                  OpenFlag::kO_RDWR);
 }
 
-Result<> timerfd_settime(Task& task, Fd fd, abi::TfdFlags flags, UserIn<abi::Itimerspec> value,
-                         UserOut<abi::Itimerspec> old_value) {
+Result<> timerfd_settime(UnlockedTask task, Fd fd, abi::TfdFlags flags,
+                         UserIn<abi::Itimerspec> value, UserOut<abi::Itimerspec> old_value) {
   using abi::TfdFlag;
   const abi::Itimerspec setting = TRY(value.read());
   if (!flags.within(TfdFlag::kTFD_TIMER_ABSTIME | TfdFlag::kTFD_TIMER_CANCEL_ON_SET)) {
@@ -114,17 +115,16 @@ Result<> timerfd_settime(Task& task, Fd fd, abi::TfdFlags flags, UserIn<abi::Iti
   u64 first = TRY(clocks::to_ns(setting.it_value));
   u64 interval = TRY(clocks::to_ns(setting.it_interval));
   auto timer = TRY(find<TimerFd>(task, fd));
-  const abi::Itimerspec old = timer->setting();
-  timer->set(first, interval, flags.has(TfdFlag::kTFD_TIMER_ABSTIME));
+  const abi::Itimerspec old = timer->set(first, interval, flags.has(TfdFlag::kTFD_TIMER_ABSTIME));
   if (old_value) TRY(old_value.write(old));
   return {};
 }
 
-Result<> timerfd_gettime(Task& task, Fd fd, UserOut<abi::Itimerspec> out) {
+Result<> timerfd_gettime(UnlockedTask task, Fd fd, UserOut<abi::Itimerspec> out) {
   return out.write(TRY(find<TimerFd>(task, fd))->setting());
 }
 
-Result<Fd> inotify_init1(Task& task, abi::InotifyInitFlags flags) {
+Result<Fd> inotify_init1(UnlockedTask task, abi::InotifyInitFlags flags) {
   using abi::InotifyInitFlag;
   if (!flags.within(InotifyInitFlag::kIN_CLOEXEC | InotifyInitFlag::kIN_NONBLOCK)) {
     return Errno::kEINVAL;
@@ -132,7 +132,7 @@ Result<Fd> inotify_init1(Task& task, abi::InotifyInitFlags flags) {
   return install(task, make_ref<Inotify>(), "anon_inode:inotify", flags.raw(), OpenFlag::kO_RDONLY);
 }
 
-Result<Fd> inotify_init(Task& task) { return inotify_init1(task, {}); }
+Result<Fd> inotify_init(UnlockedTask task) { return inotify_init1(task, {}); }
 
 Result<i32> inotify_add_watch(Task& task, Fd fd, UserString path, u32 raw_mask) {
   using abi::InotifyFlag;
@@ -150,9 +150,9 @@ Result<i32> inotify_add_watch(Task& task, Fd fd, UserString path, u32 raw_mask) 
   return inotify->watch(at.inode(), mask);
 }
 
-Result<> inotify_rm_watch(Task& task, Fd fd, i32 watch) {
-  return TRY(find<Inotify>(task, fd))
-  ->unwatch(watch);
+Result<> inotify_rm_watch(UnlockedTask task, Fd fd, i32 watch) {
+  auto inotify = TRY(find<Inotify>(task, fd));
+  return inotify->unwatch(watch);
 }
 
 Result<Fd> pidfd_open(Task& task, Pid pid, abi::PidfdFlags flags) {

@@ -8,22 +8,22 @@
 
 namespace lxss::sys {
 
-Result<Fd> eventfd(Task& task, u32 count);
-Result<Fd> eventfd2(Task& task, u32 count, abi::EfdFlags flags);
+Result<Fd> eventfd(UnlockedTask task, u32 count);
+Result<Fd> eventfd2(UnlockedTask task, u32 count, abi::EfdFlags flags);
 
-Result<Fd> signalfd(Task& task, Fd fd, UserIn<abi::SigSet> mask, usize mask_size);
-Result<Fd> signalfd4(Task& task, Fd fd, UserIn<abi::SigSet> mask, usize mask_size,
+Result<Fd> signalfd(UnlockedTask task, Fd fd, UserIn<abi::SigSet> mask, usize mask_size);
+Result<Fd> signalfd4(UnlockedTask task, Fd fd, UserIn<abi::SigSet> mask, usize mask_size,
                      abi::SfdFlags flags);
 
-Result<Fd> timerfd_create(Task& task, i32 clock, abi::TfdCreateFlags flags);
-Result<> timerfd_settime(Task& task, Fd fd, abi::TfdFlags flags, UserIn<abi::Itimerspec> value,
-                         UserOut<abi::Itimerspec> old_value);
-Result<> timerfd_gettime(Task& task, Fd fd, UserOut<abi::Itimerspec> out);
+Result<Fd> timerfd_create(UnlockedTask task, i32 clock, abi::TfdCreateFlags flags);
+Result<> timerfd_settime(UnlockedTask task, Fd fd, abi::TfdFlags flags,
+                         UserIn<abi::Itimerspec> value, UserOut<abi::Itimerspec> old_value);
+Result<> timerfd_gettime(UnlockedTask task, Fd fd, UserOut<abi::Itimerspec> out);
 
-Result<Fd> inotify_init(Task& task);
-Result<Fd> inotify_init1(Task& task, abi::InotifyInitFlags flags);
+Result<Fd> inotify_init(UnlockedTask task);
+Result<Fd> inotify_init1(UnlockedTask task, abi::InotifyInitFlags flags);
 Result<i32> inotify_add_watch(Task& task, Fd fd, UserString path, u32 mask);
-Result<> inotify_rm_watch(Task& task, Fd fd, i32 watch);
+Result<> inotify_rm_watch(UnlockedTask task, Fd fd, i32 watch);
 
 Result<Fd> pidfd_open(Task& task, Pid pid, abi::PidfdFlags flags);
 Result<> pidfd_send_signal(Task& task, Fd pidfd, i32 signal, UserIn<abi::SigInfo> info, u32 flags);

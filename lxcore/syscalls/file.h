@@ -37,8 +37,8 @@ Result<usize> pwritev2(UnlockedTask task, Fd fd, IoVectors vectors, usize count,
 Result<u64> lseek(UnlockedTask task, Fd fd, i64 offset, i32 whence);
 
 // file_copy.cc
-Result<usize> sendfile(Task& task, Fd to, Fd from, UserInOut<i64> offset, usize count);
-Result<usize> copy_file_range(Task& task, Fd from, UserInOut<i64> from_offset, Fd to,
+Result<usize> sendfile(UnlockedTask task, Fd to, Fd from, UserInOut<i64> offset, usize count);
+Result<usize> copy_file_range(UnlockedTask task, Fd from, UserInOut<i64> from_offset, Fd to,
                               UserInOut<i64> to_offset, usize count, u32 flags);
 
 // descriptors.cc

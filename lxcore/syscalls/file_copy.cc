@@ -1,4 +1,5 @@
 // Copies between files inside the kernel.
+#include <algorithm>
 #include <memory>
 
 #include "lxcore/syscalls/file.h"
@@ -32,15 +33,33 @@ Result<usize> copy(Task& task, File& from, u64 from_offset, File& to, const u64*
   return done;
 }
 
+Result<u64> size_of(Inode& inode) {
+  KernelLock::HeldFor guard(inode.locking());
+  const Attributes attributes = TRY(inode.attributes());
+  return attributes.size;
+}
+
+/// A file's position. It stays as it is while a copy goes on, and others might move it; the last
+/// one wins, as on Linux.
+u64 position_of(File& file) {
+  SleepLock::Guard held(file.position_lock);
+  return file.position;
+}
+void move_position(File& file, u64 position) {
+  SleepLock::Guard held(file.position_lock);
+  file.position = position;
+}
+
 }  // namespace
 
-Result<usize> sendfile(Task& task, Fd to_fd, Fd from_fd, UserInOut<i64> offset, usize count) {
+Result<usize> sendfile(UnlockedTask task, Fd to_fd, Fd from_fd, UserInOut<i64> offset,
+                       usize count) {
   const i64 given = offset ? TRY(offset.read()) : 0;
-  RefPtr<File> from = TRY(task.file(from_fd));
+  FileRef from = TRY(task->file(from_fd));
   if (!from->readable()) return Errno::kEBADF;
   if (offset && !from->seekable()) return Errno::kESPIPE;
   if (given < 0) return Errno::kEINVAL;
-  RefPtr<File> to = TRY(task.file(to_fd));
+  FileRef to = TRY(task->file(to_fd));
   if (!to->writable()) return Errno::kEBADF;
   if (!from->seekable() || from->inode().is_directory()) return Errno::kEINVAL;
   if (!offset && from->position_is_shared()) return Errno::kEINVAL;
@@ -52,19 +71,18 @@ Result<usize> sendfile(Task& task, Fd to_fd, Fd from_fd, UserInOut<i64> offset, 
     TRY(offset.write(given + static_cast<i64>(done)));
     return done;
   }
-  // The position stays as it is while others might move it; the last one wins, as on Linux.
-  const u64 begin = from->position;
+  const u64 begin = position_of(*from);
   const usize done = TRY(copy(task, *from, begin, *to, nullptr, count));
-  from->position = begin + done;
+  move_position(*from, begin + done);
   return done;
 }
 
-Result<usize> copy_file_range(Task& task, Fd from_fd, UserInOut<i64> from_offset, Fd to_fd,
+Result<usize> copy_file_range(UnlockedTask task, Fd from_fd, UserInOut<i64> from_offset, Fd to_fd,
                               UserInOut<i64> to_offset, usize count, u32 flags) {
-  RefPtr<File> from = TRY(task.file(from_fd));
-  RefPtr<File> to = TRY(task.file(to_fd));
-  const u64 from_at = from_offset ? static_cast<u64>(TRY(from_offset.read())) : from->position;
-  const u64 to_at = to_offset ? static_cast<u64>(TRY(to_offset.read())) : to->position;
+  FileRef from = TRY(task->file(from_fd));
+  FileRef to = TRY(task->file(to_fd));
+  const u64 from_at = from_offset ? static_cast<u64>(TRY(from_offset.read())) : position_of(*from);
+  const u64 to_at = to_offset ? static_cast<u64>(TRY(to_offset.read())) : position_of(*to);
   if (flags != 0) return Errno::kEINVAL;
   if (!from->has_inode() || !to->has_inode()) return Errno::kEINVAL;
   if (from->inode().is_directory() || to->inode().is_directory()) return Errno::kEISDIR;
@@ -77,8 +95,7 @@ Result<usize> copy_file_range(Task& task, Fd from_fd, UserInOut<i64> from_offset
   constexpr u64 kMaxOffset = static_cast<u64>(INT64_MAX);
   if (from_at > kMaxOffset || to_at > kMaxOffset) return Errno::kEINVAL;
   if (count > kMaxOffset - from_at || count > kMaxOffset - to_at) return Errno::kEOVERFLOW;
-  const u64 size = TRY(from->inode().attributes())
-  .size;
+  const u64 size = TRY(size_of(from->inode()));
   count = std::min<u64>(count, from_at < size ? size - from_at : 0);
   if (&from->inode() == &to->inode() && to_at + count > from_at && to_at < from_at + count) {
     return Errno::kEINVAL;
@@ -89,12 +106,12 @@ Result<usize> copy_file_range(Task& task, Fd from_fd, UserInOut<i64> from_offset
   if (from_offset) {
     TRY(from_offset.write(static_cast<i64>(from_at + done)));
   } else {
-    from->position = from_at + done;
+    move_position(*from, from_at + done);
   }
   if (to_offset) {
     TRY(to_offset.write(static_cast<i64>(to_at + done)));
   } else {
-    to->position = to_at + done;
+    move_position(*to, to_at + done);
   }
   return done;
 }

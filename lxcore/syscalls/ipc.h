@@ -7,12 +7,13 @@
 namespace lxss::sys {
 
 // pipe.cc
-Result<> pipe(Task& task, UserOut<i32> ends);
-Result<> pipe2(Task& task, UserOut<i32> ends, abi::OpenFlags flags);
-Result<usize> splice(Task& task, Fd in, UserInOut<i64> in_offset, Fd out, UserInOut<i64> out_offset,
-                     usize size, abi::SpliceFlags flags);
-Result<usize> tee(Task& task, Fd in, Fd out, usize size, abi::SpliceFlags flags);
-Result<usize> vmsplice(Task& task, Fd pipe, UserAddr vector, usize count, abi::SpliceFlags flags);
+Result<> pipe(UnlockedTask task, UserOut<i32> ends);
+Result<> pipe2(UnlockedTask task, UserOut<i32> ends, abi::OpenFlags flags);
+Result<usize> splice(UnlockedTask task, Fd in, UserInOut<i64> in_offset, Fd out,
+                     UserInOut<i64> out_offset, usize size, abi::SpliceFlags flags);
+Result<usize> tee(UnlockedTask task, Fd in, Fd out, usize size, abi::SpliceFlags flags);
+Result<usize> vmsplice(UnlockedTask task, Fd pipe, UserAddr vector, usize count,
+                       abi::SpliceFlags flags);
 
 // shared_memory.cc
 Result<i32> shmget(UnlockedTask task, i32 key, usize size, u32 flags);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "lxcore/ipc/pipe.h"
+#include "lxcore/syscalls/file_access.h"
 #include "lxcore/syscalls/ipc.h"
 #include "lxcore/vfs/vfs.h"
 
@@ -23,16 +24,20 @@ Pipe* pipe_of(File& file) {
   return pipe ? &pipe->pipe() : nullptr;
 }
 
-/// Keeps readers of a pipe from what is being moved.
+/// Keeps readers of a pipe from what is being moved, if there is something.
 class HeldPipe {
  public:
-  explicit HeldPipe(Pipe& pipe) : pipe_(pipe) { pipe_.hold(); }
-  ~HeldPipe() { pipe_.release(); }
+  explicit HeldPipe(Pipe& pipe) : pipe_(pipe), held_(pipe.hold()) {}
+  ~HeldPipe() {
+    if (held_) pipe_.release();
+  }
+  explicit operator bool() const { return held_; }
   HeldPipe(const HeldPipe&) = delete;
   HeldPipe& operator=(const HeldPipe&) = delete;
 
  private:
   Pipe& pipe_;
+  const bool held_;
 };
 
 /// The position that a transfer uses: the guest's own, the file's, or none.
@@ -46,6 +51,7 @@ class Offset {
       if (value < 0) return Errno::kEINVAL;
       offset.value_ = static_cast<u64>(value);
     } else if (file.seekable()) {
+      SleepLock::Guard held(file.position_lock);
       offset.value_ = file.position;
     }
     return offset;
@@ -57,7 +63,10 @@ class Offset {
   Result<> advance(usize size) {
     value_ += size;
     if (given_) return given_.write(static_cast<i64>(value_));
-    if (file_.seekable()) file_.position = value_;
+    if (!file_.seekable()) return {};
+    // Others may have moved it meanwhile; the last one wins, as on Linux.
+    SleepLock::Guard held(file_.position_lock);
+    file_.position = value_;
     return {};
   }
 
@@ -68,17 +77,15 @@ class Offset {
   u64 value_ = 0;
 };
 
-/// From the front of `pipe` into `file`, until `size` bytes went or the pipe is empty.
-Result<usize> pipe_to_file(Task& task, Pipe& pipe, File& file, Offset offset, usize size,
-                           bool wait) {
-  if (!TRY(pipe.wait_readable(task, wait))) return usize{0};
-  HeldPipe held(pipe);
+/// From the front of a pipe that is held into `file`, until `size` bytes went or it is empty.
+Result<usize> move_to_file(Task& task, Pipe& pipe, File& file, Offset& offset, usize size) {
   auto bytes = std::make_unique_for_overwrite<std::byte[]>(kStep);
   usize done = 0;
-  while (done < size && pipe.used() != 0) {
+  while (done < size) {
     const usize count = pipe.peek(bytes.get(), std::min(size - done, kStep));
+    if (count == 0) break;
     IoBuffer buffer = IoBuffer::kernel(bytes.get(), count);
-    auto written = file.write(task, buffer, offset.get());
+    auto written = file_access::write(task, file, buffer, offset.get());
     if (!written.ok() || *written == 0) {
       if (done == 0) return written;
       break;
@@ -91,6 +98,15 @@ Result<usize> pipe_to_file(Task& task, Pipe& pipe, File& file, Offset offset, us
   return done;
 }
 
+Result<usize> pipe_to_file(Task& task, Pipe& pipe, File& file, Offset offset, usize size,
+                           bool wait) {
+  for (;;) {
+    if (!TRY(pipe.wait_readable(task, wait))) return usize{0};
+    // Another reader may be faster.
+    if (HeldPipe held(pipe); held) return move_to_file(task, pipe, file, offset, size);
+  }
+}
+
 /// One read of `file` goes into the pipe.
 Result<usize> file_to_pipe(Task& task, File& file, Offset offset, Pipe& pipe, usize size,
                            bool wait) {
@@ -98,7 +114,7 @@ Result<usize> file_to_pipe(Task& task, File& file, Offset offset, Pipe& pipe, us
   size = std::min({size, pipe.free(), kStep});
   auto bytes = std::make_unique_for_overwrite<std::byte[]>(size);
   IoBuffer buffer = IoBuffer::kernel(bytes.get(), size);
-  const usize count = TRY(file.read(task, buffer, offset.get()));
+  const usize count = TRY(file_access::read(task, file, buffer, offset.get()));
   IoBuffer data = IoBuffer::kernel(bytes.get(), count);
   // Another writer may have been faster: what was read is not lost for that.
   const usize moved = count == 0 ? 0 : TRY(pipe.write(task, data, true, false));
@@ -106,54 +122,57 @@ Result<usize> file_to_pipe(Task& task, File& file, Offset offset, Pipe& pipe, us
   return moved;
 }
 
-/// What is in `from` now goes into `to`, and stays or not.
+/// What is in `from` now goes into `to`, and stays or not. Neither pipe's lock is held across; who
+/// reads or writes meanwhile makes this start over.
 Result<usize> pipe_to_pipe(Task& task, Pipe& from, Pipe& to, usize size, bool wait, bool consume) {
   for (;;) {
     if (!TRY(from.wait_readable(task, wait))) return usize{0};
     TRY(to.wait_writable(task, wait));
-    if (from.can_read()) break;
+    HeldPipe held(from);
+    if (!held) continue;
+    size = std::min({size, from.used(), Pipe::kMaxSize});
+    auto bytes = std::make_unique_for_overwrite<std::byte[]>(size);
+    const usize count = from.peek(bytes.get(), std::min(size, to.free()));
+    IoBuffer data = IoBuffer::kernel(bytes.get(), count);
+    Result<usize> moved = Errno::kEAGAIN;
+    if (count != 0) moved = to.write(task, data, false, false);
+    if (moved.is(Errno::kEAGAIN) && wait) continue;
+    if (moved.ok() && consume) from.consume(*moved);
+    return moved;
   }
-  size = std::min({size, from.used(), to.free()});
-  auto bytes = std::make_unique_for_overwrite<std::byte[]>(size);
-  HeldPipe held(from);
-  const usize count = from.peek(bytes.get(), size);
-  IoBuffer data = IoBuffer::kernel(bytes.get(), count);
-  const usize moved = TRY(to.write(task, data, false, false));
-  if (consume) from.consume(moved);
-  return moved;
 }
 
 }  // namespace
 
-Result<> pipe2(Task& task, UserOut<i32> ends, abi::OpenFlags flags) {
+Result<> pipe2(UnlockedTask task, UserOut<i32> ends, abi::OpenFlags flags) {
   constexpr abi::OpenFlags kKept = OpenFlag::kO_NONBLOCK | OpenFlag::kO_DIRECT;
   if (!flags.within(kKept | OpenFlag::kO_CLOEXEC)) return Errno::kEINVAL;
   const bool close_on_exec = flags.has(OpenFlag::kO_CLOEXEC);
-  const u64 limit = task.limit(abi::kRLIMIT_NOFILE);
+  const u64 limit = task->limit(abi::kRLIMIT_NOFILE);
   PipeEnds pipe = make_pipe(flags & kKept);
-  Fd in = TRY(task.files->install(std::move(pipe.read_end), close_on_exec, limit));
-  auto out = task.files->install(std::move(pipe.write_end), close_on_exec, limit);
+  Fd in = TRY(task->files->install(std::move(pipe.read_end), close_on_exec, limit));
+  auto out = task->files->install(std::move(pipe.write_end), close_on_exec, limit);
   Result<> written;
   if (out.ok()) {
     const i32 numbers[] = {in.value, out->value};
     written = copy_out(ends.address, numbers, sizeof numbers);
     if (written.ok()) return {};
-    (void)task.files->remove(*out);
+    (void)task->files->remove(*out);
   } else {
     written = out.error();
   }
-  (void)task.files->remove(in);
+  (void)task->files->remove(in);
   return written;
 }
 
-Result<> pipe(Task& task, UserOut<i32> ends) { return pipe2(task, ends, {}); }
+Result<> pipe(UnlockedTask task, UserOut<i32> ends) { return pipe2(task, ends, {}); }
 
-Result<usize> splice(Task& task, Fd in_fd, UserInOut<i64> in_offset, Fd out_fd,
+Result<usize> splice(UnlockedTask task, Fd in_fd, UserInOut<i64> in_offset, Fd out_fd,
                      UserInOut<i64> out_offset, usize size, abi::SpliceFlags flags) {
   if (size == 0) return usize{0};
   if (!flags.within(kAllFlags)) return Errno::kEINVAL;
-  RefPtr<File> in = TRY(task.file(in_fd));
-  RefPtr<File> out = TRY(task.file(out_fd));
+  FileRef in = TRY(task->file(in_fd));
+  FileRef out = TRY(task->file(out_fd));
   if (!in->readable() || !out->writable()) return Errno::kEBADF;
   Pipe* from = pipe_of(*in);
   Pipe* to = pipe_of(*out);
@@ -175,11 +194,11 @@ Result<usize> splice(Task& task, Fd in_fd, UserInOut<i64> in_offset, Fd out_fd,
                       !nonblocking && !out->nonblocking());
 }
 
-Result<usize> tee(Task& task, Fd in_fd, Fd out_fd, usize size, abi::SpliceFlags flags) {
+Result<usize> tee(UnlockedTask task, Fd in_fd, Fd out_fd, usize size, abi::SpliceFlags flags) {
   if (!flags.within(kAllFlags)) return Errno::kEINVAL;
   if (size == 0) return usize{0};
-  RefPtr<File> in = TRY(task.file(in_fd));
-  RefPtr<File> out = TRY(task.file(out_fd));
+  FileRef in = TRY(task->file(in_fd));
+  FileRef out = TRY(task->file(out_fd));
   if (!in->readable() || !out->writable()) return Errno::kEBADF;
   Pipe* from = pipe_of(*in);
   Pipe* to = pipe_of(*out);
@@ -189,9 +208,10 @@ Result<usize> tee(Task& task, Fd in_fd, Fd out_fd, usize size, abi::SpliceFlags 
   return pipe_to_pipe(task, *from, *to, size, wait, false);
 }
 
-Result<usize> vmsplice(Task& task, Fd fd, UserAddr vector, usize count, abi::SpliceFlags flags) {
+Result<usize> vmsplice(UnlockedTask task, Fd fd, UserAddr vector, usize count,
+                       abi::SpliceFlags flags) {
   if (!flags.within(kAllFlags)) return Errno::kEINVAL;
-  RefPtr<File> file = TRY(task.file(fd));
+  FileRef file = TRY(task->file(fd));
   IoBuffer buffer = TRY(IoBuffer::user_vector(vector, count));
   Pipe* pipe = pipe_of(*file);
   if (!pipe) return Errno::kEBADF;

@@ -118,8 +118,9 @@ Result<usize> select(UnlockedTask task, i32 count, UserAddr in, UserAddr out, Us
   return finish(std::move(ready), written);
 }
 
-Result<usize> pselect6(UnlockedTask task, i32 count, UserAddr in, UserAddr out, UserAddr exceptional,
-                       UserInOut<abi::Timespec> timeout, UserIn<abi::SelectSigmask> mask) {
+Result<usize> pselect6(UnlockedTask task, i32 count, UserAddr in, UserAddr out,
+                       UserAddr exceptional, UserInOut<abi::Timespec> timeout,
+                       UserIn<abi::SelectSigmask> mask) {
   abi::SelectSigmask given{};
   if (mask) given = TRY(mask.read());
   host::Deadline deadline;

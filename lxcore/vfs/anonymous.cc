@@ -17,33 +17,33 @@ class AnonymousInode final : public Inode {
       : Inode(filesystem, number, mode, owner.fsuid, owner.fsgid), times_(now()) {}
 
   Result<Attributes> attributes() override {
-    Lock::Held held(lock_);
+    const InodeOwner now = owner();
     Attributes result;
     result.number = number();
-    result.mode = mode();
-    result.uid = uid();
-    result.gid = gid();
+    result.mode = now.mode;
+    result.uid = now.uid;
+    result.gid = now.gid;
     result.accessed = result.modified = result.changed = times_;
     return result;
   }
 
   Result<> set_attributes(const AttributeChange& change) override {
     if (change.size) return Errno::kEINVAL;
-    Lock::Held held(lock_);
+    Lock::Held held(changes_);
     if (change.permissions) set_mode(type() | (*change.permissions & abi::kS_IALLUGO));
-    set_owner(change.uid.value_or(uid()), change.gid.value_or(gid()));
+    const InodeOwner now = owner();
+    set_owner(change.uid.value_or(now.uid), change.gid.value_or(now.gid));
     return {};
   }
 
  private:
-  Lock lock_{LockRank::kInode};  ///< changes of mode and owner
+  Lock changes_{LockRank::kObject};  ///< one change of mode and owner after the other
   const abi::Timespec times_;
 };
 
 class AnonymousFileSystem final : public FileSystem {
  public:
-  AnonymousFileSystem()
-      : FileSystem("anon_inodefs", abi::kANON_INODE_FS_MAGIC, Locking::kOwn) {
+  AnonymousFileSystem() : FileSystem("anon_inodefs", abi::kANON_INODE_FS_MAGIC, Locking::kOwn) {
     auto inode = make_ref<AnonymousInode>(*this, 0, abi::kS_IFDIR | 0500, Credentials());
     auto root = make_ref<Dentry>(nullptr, "/", std::move(inode));
     mount_ = make_ref<Mount>(RefPtr<FileSystem>(this), std::move(root), "none",

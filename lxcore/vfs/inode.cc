@@ -1,6 +1,7 @@
 #include "lxcore/vfs/inode.h"
 
 #include "lxcore/vfs/locks.h"
+#include "lxcore/vfs/notify.h"
 
 namespace lxss {
 
@@ -11,7 +12,10 @@ Inode::Inode(FileSystem& filesystem, u64 number, u32 mode, u32 uid, u32 gid, u64
       rdev_(rdev),
       owner_(InodeOwner{mode, uid, gid}) {}
 
-Inode::~Inode() { delete locks.load(); }
+Inode::~Inode() {
+  delete locks.load();
+  if (InodeWatches* had = watches.load(std::memory_order_relaxed)) had->unref();
+}
 
 void Inode::last_unref() {
   {

@@ -28,6 +28,7 @@ namespace lxss {
 class File;
 class FileSystem;
 class FileLocks;
+class InodeWatches;
 class Task;
 struct Path;
 
@@ -138,9 +139,11 @@ class Inode : public RefCounted, public Retirable {
 
   // Kernel objects that belong to the inode, made at first use by their subsystems.
   std::atomic<FileLocks*> locks{nullptr};  ///< vfs/locks.cc: made once, freed with the inode
-  RefPtr<RefCounted> fifo;             ///< ipc/pipe.cc: its Pipe while the FIFO is open
+  /// ipc/: of a FIFO its Pipe while it is open, guarded by Kernel::fifos; of a pipe immutable.
+  RefPtr<RefCounted> fifo;
   RefCounted* bound_socket = nullptr;  ///< net/: the socket clears it; UnixNamespace::lock
-  RefCounted* watches = nullptr;       ///< ipc/inotify.cc; likewise
+  /// ipc/inotify.cc: made at the first watch, by whoever is first, and there as long as the inode.
+  std::atomic<InodeWatches*> watches{nullptr};
   RefPtr<RefCounted> text;             ///< mm/text.cc: its code, rewritten, while nobody writes it
   u32 text_samples = 0;                ///< mm/text.cc
   u32 text_version = 0;                ///< mm/text.cc: counts those who opened it for writing

@@ -45,12 +45,14 @@ class HostFile final : public File {
   }
   ~HostFile() override { ::close(peer); }
   PollEvents poll(PollRegistration*) override {
+    ++asked;
     abi::PollFd fd{fd_.get().value, static_cast<i16>(kReadable.raw()), 0};
     if (host::poll({&fd, 1}, 0).value_or(0) == 0) return {};
     return PollEvents(static_cast<u16>(fd.revents));
   }
   host::Fd host_poll_fd() const override { return fd_.get(); }
   int peer;
+  int asked = 0;
 
  private:
   host::UniqueFd fd_;
@@ -62,7 +64,7 @@ class EpollTest : public testing::Test {
     task_ = &instance_.new_process();
     instance_.run_as(*task_);
     epoll_ = ok(sys::epoll_create1({*task_}, {}));
-    event_fd_ = ok(sys::eventfd2(*task_, 0, abi::EfdFlag::kEFD_NONBLOCK));
+    event_fd_ = ok(sys::eventfd2({*task_}, 0, abi::EfdFlag::kEFD_NONBLOCK));
   }
 
   Result<> control(Fd epoll, i32 operation, Fd fd, u32 events, u64 data = 0) {
@@ -182,7 +184,7 @@ TEST_F(EpollTest, SleepsUntilNotified) {
 }
 
 TEST_F(EpollTest, AllHaveTheirTurn) {
-  Fd second = ok(sys::eventfd2(*task_, 1, {}));
+  Fd second = ok(sys::eventfd2({*task_}, 1, {}));
   ASSERT_TRUE(add(event_fd_, kIn, 1).ok());
   ASSERT_TRUE(add(second, kIn, 2).ok());
   signal_event();
@@ -212,6 +214,8 @@ TEST_F(EpollTest, FilesThatOnlyTheHostKnows) {
   Fd outer = ok(sys::epoll_create1({*task_}, {}));
   ASSERT_TRUE(control(outer, abi::kEPOLL_CTL_ADD, epoll_, kIn).ok());
   EXPECT_EQ(wait(outer), 1u);
+  // The host's event set is believed.
+  EXPECT_EQ(file->asked, 0);
   file = nullptr;
   (void)task_->files->remove(fd);
   EXPECT_EQ(wait(epoll_), 0u);
@@ -227,6 +231,59 @@ TEST_F(EpollTest, AnInnerEpollLearnsOfTheHostLater) {
   EXPECT_EQ(wait(outer), 0u);
   ASSERT_EQ(::write(file->peer, "x", 1), 1);
   EXPECT_EQ(wait(outer), 1u);
+}
+
+TEST_F(EpollTest, WhatTheHostToldIsKeptWhenTheGuestsMemoryFaults) {
+  auto file = make_ref<HostFile>();
+  Fd fd = ok(task_->files->install(file, false, 1024));
+  ASSERT_TRUE(add(fd, kIn | kEdge | kOneShot, 5).ok());
+  ASSERT_EQ(::write(file->peer, "x", 1), 1);
+  instance_.make_inaccessible(events_, sizeof events_);
+  EXPECT_TRUE(sys::epoll_wait({*task_}, epoll_, {address(events_)}, 8, -1).is(Errno::kEFAULT));
+  instance_.make_inaccessible(nullptr, 0);
+  EXPECT_EQ(wait(epoll_), 1u);
+  EXPECT_EQ(u64{events_[0].data}, 5u);
+  EXPECT_EQ(wait(epoll_), 0u);
+  // Armed again, the level counts.
+  ASSERT_TRUE(control(epoll_, abi::kEPOLL_CTL_MOD, fd, kIn | kOneShot, 6).ok());
+  EXPECT_EQ(wait(epoll_), 1u);
+  EXPECT_EQ(wait(epoll_), 0u);
+}
+
+TEST_F(EpollTest, EventsOfTheHostWakeAWait) {
+  auto file = make_ref<HostFile>();
+  Fd fd = ok(task_->files->install(file, false, 1024));
+  ASSERT_TRUE(add(fd, kIn, 5).ok());
+  ASSERT_TRUE(add(event_fd_, kIn, 6).ok());
+  instance_.on_block = [&] { EXPECT_EQ(::write(file->peer, "x", 1), 1); };
+  EXPECT_EQ(wait(epoll_, -1), 1u);
+  EXPECT_EQ(u64{events_[0].data}, 5u);
+  // With room for one, neither kind keeps the other out.
+  signal_event();
+  u64 seen = 0;
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_EQ(wait(epoll_, 0, 1), 1u);
+    seen |= u64{1} << events_[0].data;
+  }
+  EXPECT_EQ(seen, u64{1} << 5 | u64{1} << 6);
+}
+
+TEST_F(EpollTest, ExclusiveWatchersAreWokenOneByOne) {
+  constexpr u32 kExclusive = 0x10000000;
+  Fd second = ok(sys::epoll_create1({*task_}, {}));
+  ASSERT_TRUE(add(event_fd_, kIn | kExclusive).ok());
+  ASSERT_TRUE(control(second, abi::kEPOLL_CTL_ADD, event_fd_, kIn | kExclusive).ok());
+  EXPECT_TRUE(control(second, abi::kEPOLL_CTL_MOD, event_fd_, kIn).is(Errno::kEINVAL));
+  // Nobody waits in either: both remember.
+  signal_event();
+  EXPECT_EQ(wait(epoll_), 1u);
+  EXPECT_EQ(wait(second), 1u);
+  drain_event();
+  EXPECT_EQ(wait(second), 0u);
+  // Somebody waits in the second, which takes it; the first looks for itself all the same.
+  instance_.on_block = [&] { signal_event(); };
+  EXPECT_EQ(wait(second, -1), 1u);
+  EXPECT_EQ(wait(epoll_), 1u);
 }
 
 TEST_F(EpollTest, PollReportsAndSleeps) {

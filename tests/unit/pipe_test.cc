@@ -114,6 +114,39 @@ TEST_F(PipeTest, WriterSleepsUntilThereIsRoom) {
   EXPECT_EQ(got, data);
 }
 
+TEST_F(PipeTest, WhoHasToWaitWaitsForAPage) {
+  EXPECT_EQ(ok(write(numbered(65536))), 65536u);
+  int times = 0;
+  instance_.on_block = [&] {
+    ++times;
+    const u32 word = task_->wait_word;
+    EXPECT_EQ(ok(read(2048)).size(), 2048u);
+    EXPECT_EQ(u32{task_->wait_word}, word);
+    EXPECT_EQ(ok(read(2048)).size(), 2048u);
+    EXPECT_NE(u32{task_->wait_word}, word);
+  };
+  EXPECT_EQ(ok(write("x")), 1u);
+  instance_.on_block = nullptr;
+  EXPECT_EQ(times, 1);
+  // What need not wait does not.
+  EXPECT_EQ(ok(write(std::string(4095, 'y'))), 4095u);
+}
+
+TEST_F(PipeTest, HeldContentStaysInFront) {
+  make(OpenFlag::kO_NONBLOCK);
+  EXPECT_EQ(ok(write("abc")), 3u);
+  ASSERT_TRUE(pipe().hold());
+  EXPECT_FALSE(pipe().hold());
+  EXPECT_TRUE(read(1).is(Errno::kEAGAIN));
+  EXPECT_FALSE(ends_.read_end->poll(nullptr).any(kReadable));
+  EXPECT_EQ(ok(write("d")), 1u);
+  std::byte front[2];
+  EXPECT_EQ(pipe().peek(front, 2), 2u);
+  pipe().consume(2);
+  pipe().release();
+  EXPECT_EQ(ok(read(9)), "cd");
+}
+
 TEST_F(PipeTest, EndsThatClose) {
   EXPECT_EQ(ok(write("rest")), 4u);
   ends_.write_end = nullptr;
@@ -166,15 +199,15 @@ TEST_F(PipeTest, FaultingMemory) {
 TEST_F(PipeTest, SpliceAndTee) {
   i32 a[2], b[2];
   auto ends = [](i32* at) { return UserOut<i32>{UserAddr{reinterpret_cast<u64>(at)}}; };
-  ASSERT_TRUE(sys::pipe2(*task_, ends(a), OpenFlag::kO_NONBLOCK).ok());
-  ASSERT_TRUE(sys::pipe2(*task_, ends(b), OpenFlag::kO_NONBLOCK).ok());
+  ASSERT_TRUE(sys::pipe2({*task_}, ends(a), OpenFlag::kO_NONBLOCK).ok());
+  ASSERT_TRUE(sys::pipe2({*task_}, ends(b), OpenFlag::kO_NONBLOCK).ok());
   IoBuffer buffer = IoBuffer::kernel(std::as_bytes(std::span("0123456789", 10)));
   RefPtr<File> in = ok(task_->file(Fd{a[1]}));
   EXPECT_EQ(ok(in->write(*task_, buffer, nullptr)), 10u);
-  EXPECT_EQ(ok(sys::tee(*task_, Fd{a[0]}, Fd{b[1]}, 4, {})), 4u);
-  EXPECT_EQ(ok(sys::splice(*task_, Fd{a[0]}, {}, Fd{b[1]}, {}, 100, {})), 10u);
-  EXPECT_TRUE(sys::splice(*task_, Fd{a[0]}, {}, Fd{b[1]}, {}, 100, {}).is(Errno::kEAGAIN));
-  EXPECT_TRUE(sys::splice(*task_, Fd{b[0]}, {}, Fd{b[1]}, {}, 100, {}).is(Errno::kEINVAL));
+  EXPECT_EQ(ok(sys::tee({*task_}, Fd{a[0]}, Fd{b[1]}, 4, {})), 4u);
+  EXPECT_EQ(ok(sys::splice({*task_}, Fd{a[0]}, {}, Fd{b[1]}, {}, 100, {})), 10u);
+  EXPECT_TRUE(sys::splice({*task_}, Fd{a[0]}, {}, Fd{b[1]}, {}, 100, {}).is(Errno::kEAGAIN));
+  EXPECT_TRUE(sys::splice({*task_}, Fd{b[0]}, {}, Fd{b[1]}, {}, 100, {}).is(Errno::kEINVAL));
   std::string text(20, '\0');
   IoBuffer out = IoBuffer::kernel(text.data(), text.size());
   RefPtr<File> end = ok(task_->file(Fd{b[0]}));
@@ -183,8 +216,8 @@ TEST_F(PipeTest, SpliceAndTee) {
 }
 
 TEST_F(PipeTest, EventFdCountsAndBlocks) {
-  EXPECT_TRUE(sys::eventfd2(*task_, 0, abi::EfdFlags(0x8)).is(Errno::kEINVAL));
-  Fd fd = ok(sys::eventfd2(*task_, 3, abi::EfdFlag::kEFD_SEMAPHORE | abi::EfdFlag::kEFD_NONBLOCK));
+  EXPECT_TRUE(sys::eventfd2({*task_}, 0, abi::EfdFlags(0x8)).is(Errno::kEINVAL));
+  Fd fd = ok(sys::eventfd2({*task_}, 3, abi::EfdFlag::kEFD_SEMAPHORE | abi::EfdFlag::kEFD_NONBLOCK));
   RefPtr<File> file = ok(task_->file(fd));
   u64 value = 0;
   auto take = [&] {

@@ -139,7 +139,7 @@ TEST_F(TimerTest, TimersGoWithExecAndExit) {
 }
 
 TEST_F(TimerTest, TimerFd) {
-  Fd fd = ok(sys::timerfd_create(*task_, 1, abi::TfdCreateFlag::kTFD_NONBLOCK));
+  Fd fd = ok(sys::timerfd_create({*task_}, 1, abi::TfdCreateFlag::kTFD_NONBLOCK));
   RefPtr<File> file = ok(task_->file(fd));
   u64 count = 0;
   auto read = [&] {
@@ -149,13 +149,13 @@ TEST_F(TimerTest, TimerFd) {
   EXPECT_TRUE(read().is(Errno::kEAGAIN));
   abi::Itimerspec setting{{0, 0}, {0, 1}};
   ASSERT_TRUE(
-      sys::timerfd_settime(*task_, fd, abi::TfdFlag::kTFD_TIMER_ABSTIME, {address(&setting)}, {})
+      sys::timerfd_settime({*task_}, fd, abi::TfdFlag::kTFD_TIMER_ABSTIME, {address(&setting)}, {})
           .ok());
   EXPECT_EQ(file->poll(nullptr), PollEvents(abi::PollFlag::kPOLLIN));
   EXPECT_EQ(ok(read()), 8u);
   EXPECT_EQ(count, 1u);
   setting = {{0, i64(kMillisecond)}, {0, i64(kMillisecond)}};
-  ASSERT_TRUE(sys::timerfd_settime(*task_, fd, {}, {address(&setting)}, {}).ok());
+  ASSERT_TRUE(sys::timerfd_settime({*task_}, fd, {}, {address(&setting)}, {}).ok());
   instance_.on_block = [] { kernel().timers.run(host::monotonic_ns()); };
   file->set_status_flags({});
   const u64 end = host::monotonic_ns() + 5 * kMillisecond;
@@ -163,7 +163,7 @@ TEST_F(TimerTest, TimerFd) {
   }
   EXPECT_EQ(ok(read()), 8u);
   EXPECT_GE(count, 4u);
-  EXPECT_TRUE(sys::timerfd_create(*task_, 2, {}).is(Errno::kEINVAL));
+  EXPECT_TRUE(sys::timerfd_create({*task_}, 2, {}).is(Errno::kEINVAL));
 }
 
 TEST_F(TimerTest, SleepsAndTellsTheRest) {

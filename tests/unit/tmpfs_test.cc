@@ -155,15 +155,15 @@ TEST_F(Tmpfs, Copies) {
   Fd from = must_open("/from", {}), to = new_file();
   i64 offset = 2;
   EXPECT_EQ(
-      to_register(sys::sendfile(task(), to, from, {UserAddr{reinterpret_cast<u64>(&offset)}}, 5)),
+      to_register(sys::sendfile({task()}, to, from, {UserAddr{reinterpret_cast<u64>(&offset)}}, 5)),
       5);
   EXPECT_EQ(offset, 7);
-  EXPECT_EQ(to_register(sys::sendfile(task(), to, from, {}, 100)), 10);
+  EXPECT_EQ(to_register(sys::sendfile({task()}, to, from, {}, 100)), 10);
   EXPECT_EQ(content("/f"), "234560123456789");
   EXPECT_EQ(seek(from, 0, abi::kSEEK_SET), 0);
-  EXPECT_EQ(to_register(sys::copy_file_range(task(), from, {}, to, {}, 3, 0)), 3);
+  EXPECT_EQ(to_register(sys::copy_file_range({task()}, from, {}, to, {}, 3, 0)), 3);
   EXPECT_EQ(content("/f"), "234560123456789012");
-  EXPECT_EQ(to_register(sys::copy_file_range(task(), to, {}, to, {}, 3, 1)), error(Errno::kEINVAL));
+  EXPECT_EQ(to_register(sys::copy_file_range({task()}, to, {}, to, {}, 3, 1)), error(Errno::kEINVAL));
 }
 
 TEST_F(Tmpfs, Seals) {
