@@ -21,6 +21,15 @@ class RefCounted {
       const_cast<RefCounted*>(this)->last_unref();
     }
   }
+  /// Takes a reference unless there is none left: then the object is on its way out. For those who
+  /// found it without holding one, where its memory stays (lxcore/sync/epoch.h).
+  bool try_ref() const {
+    u32 seen = references_.load(std::memory_order_relaxed);
+    while (seen != 0) {
+      if (references_.compare_exchange_weak(seen, seen + 1, std::memory_order_acquire)) return true;
+    }
+    return false;
+  }
   u32 reference_count() const { return references_.load(std::memory_order_relaxed); }
 
   RefCounted(const RefCounted&) = delete;
@@ -31,6 +40,13 @@ class RefCounted {
   virtual ~RefCounted() = default;
   /// Called once, without references left; the default deletes the object.
   virtual void last_unref() { delete this; }
+  /// As unref(), but leaves the rest to the caller: true if there is no reference left.
+  bool drop_reference() const { return references_.fetch_sub(1, std::memory_order_acq_rel) == 1; }
+  /// Drops the last reference, if there is only one.
+  bool drop_only_reference() const {
+    u32 one = 1;
+    return references_.compare_exchange_strong(one, 0, std::memory_order_acq_rel);
+  }
 
  private:
   mutable std::atomic<u32> references_{1};
@@ -76,6 +92,10 @@ class RefPtr {
   bool operator==(std::nullptr_t) const { return object_ == nullptr; }
   auto operator<=>(const RefPtr& other) const { return object_ <=> other.object_; }
 
+  /// Of an object found without holding it: null if it has no reference left.
+  static RefPtr try_take(T* object) {
+    return object && object->try_ref() ? adopt(object) : RefPtr();
+  }
   /// Gives up ownership of the reference without dropping it.
   T* leak() { return std::exchange(object_, nullptr); }
   static RefPtr adopt(T* object) {

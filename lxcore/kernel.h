@@ -27,6 +27,7 @@ class Kernel {
   static constexpr usize kMaxTasks = 16384;  ///< threads in the instance; fork then fails: EAGAIN
 
   KernelLock lock;
+  Epoch epoch;
 
   // task/: by id; a task's id is its tid, a process's its leader's.
   std::map<Pid, RefPtr<Task>> tasks;
@@ -45,14 +46,14 @@ class Kernel {
 
   // vfs/
   DentryCache dentries;
-  List<Mount> mounts;
+  MountTree mounts;
   Path root;
   u64 next_device_minor = 1;
-  u32 next_mount_id = 1;
+  std::atomic<u32> next_mount_id = 1;
   std::atomic<u64> next_anonymous_inode = 1;
   RefPtr<FileSystem> memory_files;  ///< fs/tmpfs: memfd_create's
-  List<FileLocks> file_locks;
-  u32 last_move_cookie = 0;  ///< of inotify's pairs of events
+  FileLockTable file_locks;
+  std::atomic<u32> last_move_cookie = 0;  ///< of inotify's pairs of events
 
   SleepLock epoll_nesting;  ///< ipc/: which epoll sets watch which
 

@@ -45,9 +45,9 @@ constexpr Node kNodes[] = {
 }  // namespace
 
 Result<RefPtr<FileSystem>> make() {
-  for (Mount& mount : kernel().mounts) {
-    if (mount.filesystem().type() == std::string_view(kType)) {
-      return RefPtr<FileSystem>(mount.filesystem());
+  for (const RefPtr<Mount>& mount : kernel().mounts.all()) {
+    if (mount->filesystem().type() == std::string_view(kType)) {
+      return RefPtr<FileSystem>(mount->filesystem());
     }
   }
   tmpfs::Options options;

@@ -26,6 +26,7 @@ class ProcFs final : public FileSystem {
 
 /// Subject of the files that describe the instance and the machine.
 struct Machine {
+  using Guard = synthetic::Unguarded;
   ProcFs* filesystem;  ///< kept by every inode
   bool alive() const { return true; }
   Owner owner(u32) const { return {}; }
@@ -34,6 +35,8 @@ using MachineEntry = synthetic::Entry<Machine>;
 
 /// Subject of the files in /proc/PID and /proc/PID/task/TID.
 struct Subject {
+  /// The functions of its tables run under the kernel lock.
+  using Guard = KernelLock::Held;
   RefPtr<Process> process;
   RefPtr<Task> task;  ///< null where the process as a whole is meant
 
@@ -42,11 +45,13 @@ struct Subject {
   /// The effective ids; root's if the process is not dumpable and the file tells its secrets.
   Owner owner(u32 mode) const;
   /// Those of the thread; a zombie's last. May be null.
-  RefPtr<Credentials> credentials() const;
-  /// The thread that stands for the subject; null for a zombie.
-  Task* thread() const;
+  RefPtr<Credentials> credentials() const LXSS_REQUIRES(kernel_lock());
+  /// The thread that stands for the subject; null for a zombie. Valid under this hold of the lock.
+  Task* thread() const LXSS_REQUIRES(kernel_lock());
   /// As thread(); ESRCH for a zombie.
   Result<RefPtr<Task>> live_thread() const;
+  /// Its descriptors; ENOENT if there are none (any more).
+  Result<RefPtr<FdTable>> files() const;
   Pid id() const { return task ? task->tid : process->pid; }
 };
 using SubjectEntry = synthetic::Entry<Subject>;

@@ -4,7 +4,7 @@
 
 #include "abi/linux/ipc.h"
 #include "abi/linux/utsname.h"
-#include "fs/procfs/internal.h"
+#include "fs/procfs/process_facts.h"
 #include "host/clock.h"
 #include "lxcore/ipc/inotify.h"
 #include "lxcore/ipc/pipe.h"
@@ -59,15 +59,18 @@ Result<> set_name(std::string& name, std::string_view text) {
   if (!Task::current().has_capability(abi::kCAP_SYS_ADMIN)) return Errno::kEPERM;
   text = text.substr(0, std::min(text.find('\n'), text.find('\0')));
   if (text.size() > abi::kNEW_UTS_LEN) text = text.substr(0, abi::kNEW_UTS_LEN);
+  KernelLock::Held held;
   name = text;
   return {};
 }
 Result<> hostname(Machine&, TextBuilder& out) {
+  KernelLock::Held held;
   out << kernel().hostname << '\n';
   return {};
 }
 Result<> set_hostname(Machine&, std::string_view text) { return set_name(kernel().hostname, text); }
 Result<> domainname(Machine&, TextBuilder& out) {
+  KernelLock::Held held;
   out << kernel().domainname << '\n';
   return {};
 }
@@ -115,10 +118,8 @@ Result<> uuid(Machine&, TextBuilder& out) {
 
 Result<> file_nr(Machine&, TextBuilder& out) {
   u64 open = 0;
-  for (auto& [tid, task] : kernel().tasks) {
-    // Threads share their table: the leader counts for all.
-    if (!task->process || !task->files || task->process->any_thread() != task.get()) continue;
-    for (i32 fd = task->files->next_used(0); fd >= 0; fd = task->files->next_used(fd + 1)) ++open;
+  for (const RefPtr<FdTable>& files : descriptor_tables()) {
+    for (i32 fd = files->next_used(0); fd >= 0; fd = files->next_used(fd + 1)) ++open;
   }
   out << open << "\t0\t9223372036854775807\n";
   return {};

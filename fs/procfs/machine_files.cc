@@ -63,6 +63,7 @@ struct Count {
 
 Count count_threads() {
   Count count;
+  KernelLock::Held held;
   for (auto& [tid, task] : kernel().tasks) {
     if (!task->process) continue;
     ++count.threads;
@@ -79,6 +80,7 @@ Result<> machine_stat(Machine&, TextBuilder& out) {
     std::string_view line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(rest.size(), line.size() + 1));
     if (line.starts_with("processes ")) {
+      KernelLock::Held held;
       out << "processes " << kernel().forks << '\n';
     } else if (line.starts_with("procs_running ")) {
       out << "procs_running " << count_threads().running << '\n';
@@ -121,6 +123,7 @@ Result<> loadavg(Machine&, TextBuilder& out) {
   usize end = 0;
   for (int field = 0; field < 3 && end != load.npos; ++field) end = load.find(' ', end + 1);
   Count count = count_threads();
+  KernelLock::Held held;
   out << (end == load.npos || load.empty() ? "0.00 0.00 0.00" : load.substr(0, end)) << ' '
       << count.running << '/' << count.threads << ' ' << kernel().last_pid.value << '\n';
   return {};

@@ -47,12 +47,19 @@ Result<> set_comm(Subject& subject, std::string_view text) {
   text = text.substr(0, std::min(text.find('\0'), thread->comm.size() - 1));
   thread->comm.fill('\0');
   std::copy(text.begin(), text.end(), thread->comm.begin());
-  if (thread == &Task::current()) pico::set_host_name(thread->comm.data());
+  if (thread != &Task::current()) return {};
+  const auto name = thread->comm;
+  KernelLock::Released released;
+  pico::set_host_name(name.data());
   return {};
 }
 
 Result<> oom_score(Subject& subject, TextBuilder& out) {
-  u64 total = std::max<u64>(host::machine_memory().total, 1);
+  u64 total;
+  {
+    KernelLock::Released released;
+    total = std::max<u64>(host::machine_memory().total, 1);
+  }
   i64 share = static_cast<i64>(resident_bytes(memory_image(subject)).total() * 1000 / total);
   // Linux: the range of the sum, 0 to 3000, is shown as 0 to 2000.
   i64 points = (1000 + share + subject.process->oom_score_adjustment) * 2 / 3;

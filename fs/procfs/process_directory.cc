@@ -115,6 +115,7 @@ class TaskDirectory final : public Directory {
   Result<RefPtr<Inode>> lookup(std::string_view name) override {
     auto tid = parse_number<i32>(name);
     if (!tid || name[0] == '0') return Errno::kENOENT;
+    KernelLock::Held held;
     auto& tasks = kernel().tasks;
     auto found = tasks.find(Pid{*tid});
     if (found == tasks.end() || found->second->process != subject_.process) return Errno::kENOENT;
@@ -126,30 +127,40 @@ class TaskDirectory final : public Directory {
 
   Result<> list(u64 offset, DirectorySink& sink) override {
     // In order of ids, so that an id serves as a position.
-    for (;;) {
-      Pid next{0};
-      for (Task& thread : subject_.process->threads) {
-        u64 at = synthetic::kFirstOffset + static_cast<u64>(thread.tid.value);
-        if (at >= offset && (next.value == 0 || thread.tid < next)) next = thread.tid;
+    for (Pid from{static_cast<i32>(offset - synthetic::kFirstOffset)};;) {
+      Ids ids = next_threads(from);
+      for (Pid id : ids) {
+        std::string name = text_of(id);
+        u64 child = synthetic::inode_number(number(), name);
+        u64 next = synthetic::kFirstOffset + static_cast<u64>(id.value) + 1;
+        if (!sink.add(name, child, abi::kDT_DIR, next)) return {};
       }
-      if (next.value == 0) return {};
-      offset = synthetic::kFirstOffset + static_cast<u64>(next.value) + 1;
-      std::string name = text_of(next);
-      u64 child = synthetic::inode_number(number(), name);
-      if (!sink.add(name, child, abi::kDT_DIR, offset)) return {};
+      if (!ids.full()) return {};
+      from = Pid{ids.back().value + 1};
     }
   }
 
   bool still_valid() override {
-    Owner owner = subject_.owner(kMode);
-    set_owner(owner.uid, owner.gid);
+    show_owner(subject_.owner(kMode));
     return subject_.alive();
   }
 
  protected:
-  u32 links() override { return 2 + static_cast<u32>(subject_.process->thread_count); }
+  u32 links() override {
+    KernelLock::Held held;
+    return 2 + static_cast<u32>(subject_.process->thread_count);
+  }
 
  private:
+  Ids next_threads(Pid from) {
+    Ids ids;
+    KernelLock::Held held;
+    for (Task& thread : subject_.process->threads) {
+      if (!(thread.tid < from)) ids.add_sorted(thread.tid);
+    }
+    return ids;
+  }
+
   static constexpr u32 kMode = kS_IFDIR | 0555;
   Subject subject_;
 };

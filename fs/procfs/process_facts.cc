@@ -9,6 +9,7 @@
 namespace lxss::procfs {
 
 bool Subject::alive() const {
+  KernelLock::Held held;
   Kernel& instance = kernel();
   auto found = instance.processes.find(process->pid);
   if (found == instance.processes.end() || found->second != process) return false;
@@ -24,12 +25,21 @@ Task* Subject::thread() const {
 }
 
 Result<RefPtr<Task>> Subject::live_thread() const {
+  KernelLock::Held held;
   Task* found = thread();
   if (!found) return Errno::kESRCH;
   return RefPtr<Task>(found);
 }
 
+Result<RefPtr<FdTable>> Subject::files() const {
+  KernelLock::Held held;
+  Task* found = thread();
+  if (!found || !found->files) return Errno::kENOENT;
+  return found->files;
+}
+
 Owner Subject::owner(u32 mode) const {
+  KernelLock::Held held;
   // Linux: the directories themselves always show who runs the process.
   constexpr u32 kPublicDirectory = abi::kS_IFDIR | 0555;
   RefPtr<Credentials> who = credentials();
@@ -43,6 +53,7 @@ RefPtr<Credentials> Subject::credentials() const {
 }
 
 Result<> may_inspect(const Task& reader, Process& target) {
+  KernelLock::Held held;
   if (reader.process == &target) return {};
   const Credentials& mine = *reader.credentials;
   if (mine.has_capability(abi::kCAP_SYS_PTRACE)) return {};
@@ -60,7 +71,21 @@ Result<> check_inspect(Subject& subject, abi::OpenFlags) {
   return may_inspect(Task::current(), *subject.process);
 }
 
+void Ids::add_sorted(Pid id) {
+  Pid* end = ids_ + count_;
+  if (full()) {
+    if (id > back()) return;
+    --end;
+  } else {
+    ++count_;
+  }
+  Pid* at = std::upper_bound(ids_, end, id);
+  std::copy_backward(at, end, end + 1);
+  *at = id;
+}
+
 char state_letter(const Subject& subject) {
+  KernelLock::Held held;
   Task* thread = subject.thread();
   if (!thread || subject.process->is_zombie()) return 'Z';
   // The main thread has ended, others live.
@@ -88,14 +113,23 @@ const char* state_name(char letter) {
 
 host::CpuTimes cpu_times(const Subject& subject) {
   const Process& process = *subject.process;
-  if (subject.task && process.thread_count > 1) {
-    if (subject.task->process != Task::current().process) return {};
-    return host::thread_cpu_times(subject.task->host_thread);
+  i32 host_thread = 0, host_process = 0;
+  {
+    KernelLock::Held held;
+    if (subject.task && process.thread_count > 1) {
+      if (subject.task->process != Task::current().process) return {};
+      host_thread = subject.task->host_thread;
+    } else if (process.is_zombie()) {
+      return {process.cpu_user_ns, process.cpu_system_ns};
+    } else {
+      host_process = process.host_process;
+    }
   }
-  if (process.is_zombie()) return {process.cpu_user_ns, process.cpu_system_ns};
+  KernelLock::Released released;
+  if (host_thread != 0) return host::thread_cpu_times(host_thread);
   // Not yet started: the host has no clock for it.
-  if (process.host_process == 0) return {};
-  return host::process_cpu_times(process.host_process);
+  if (host_process == 0) return {};
+  return host::process_cpu_times(host_process);
 }
 
 u64 MemoryImage::total_size() const {
@@ -106,9 +140,12 @@ u64 MemoryImage::total_size() const {
 
 MemoryImage memory_image(const Subject& subject) {
   MemoryImage image;
-  Task* thread = subject.thread();
-  if (!thread || !thread->memory) return image;
-  image.memory = thread->memory;
+  {
+    KernelLock::Held held;
+    Task* thread = subject.thread();
+    if (!thread || !thread->memory) return image;
+    image.memory = thread->memory;
+  }
   const AddressSpace& memory = *image.memory;
   KernelLock::Released released;
   MutexHeld held(memory.mutex);
@@ -173,11 +210,15 @@ namespace {
 
 template <typename OwnCopy, typename OtherCopy>
 usize transfer(const Subject& subject, u64 address, usize size, OwnCopy own, OtherCopy other) {
-  Task* thread = subject.thread();
-  if (!thread || !thread->memory || !pico::is_user_range(address, size)) return 0;
-  RefPtr<Task> pinned = thread;
-  bool same = pinned->memory == Task::current().memory;
-  i32 host_process = pinned->host_process;
+  bool same;
+  i32 host_process;
+  {
+    KernelLock::Held held;
+    Task* thread = subject.thread();
+    if (!thread || !thread->memory || !pico::is_user_range(address, size)) return 0;
+    same = thread->memory == Task::current().memory;
+    host_process = thread->host_process;
+  }
   KernelLock::Released released;
   return same ? own() : other(host_process);
 }
@@ -203,6 +244,17 @@ usize write_memory(const Subject& subject, u64 address, const void* kernel, usiz
                                           {address, size})
             .value_or(0);
       });
+}
+
+std::vector<RefPtr<FdTable>> descriptor_tables() {
+  std::vector<RefPtr<FdTable>> tables;
+  KernelLock::Held held;
+  for (auto& [pid, process] : kernel().processes) {
+    // Threads share their table: one counts for all.
+    Task* thread = process->any_thread();
+    if (thread && thread->files) tables.push_back(thread->files);
+  }
+  return tables;
 }
 
 std::string text_of(Pid id) {

@@ -12,18 +12,35 @@ namespace lxss::procfs {
 inline constexpr u64 kTicksPerSecond = 100;
 inline constexpr u64 kNsPerTick = 1'000'000'000 / kTicksPerSecond;
 
-/// EACCES unless `reader` may read what only a tracer may (man 2 ptrace, PTRACE_MODE_READ).
+/// Under the kernel lock: EACCES unless `reader` may read what only a tracer may (man 2 ptrace, PTRACE_MODE_READ).
 Result<> may_inspect(const Task& reader, Process& target);
+
+/// Ids that a listing shows next: as many as are looked up under one hold of the kernel lock.
+class Ids {
+ public:
+  bool full() const { return count_ == kMost; }
+  void add(Pid id) { ids_[count_++] = id; }
+  /// Keeps the lowest ones, in order.
+  void add_sorted(Pid id);
+  const Pid* begin() const { return ids_; }
+  const Pid* end() const { return ids_ + count_; }
+  Pid back() const { return ids_[count_ - 1]; }
+
+ private:
+  static constexpr usize kMost = 64;
+  usize count_ = 0;
+  Pid ids_[kMost];
+};
 
 /// R running, S waiting in the kernel, T stopped, Z zombie.
 char state_letter(const Subject& subject);
 const char* state_name(char letter);
 
 /// Of the subject: a process's with all its threads. Single threads of other processes are not
-/// told by the host.
+/// told by the host. Gives the kernel lock up meanwhile.
 host::CpuTimes cpu_times(const Subject& subject);
 
-/// A copy of what an address space is, to be used under the kernel lock.
+/// A copy of what an address space is.
 struct MemoryImage {
   RefPtr<AddressSpace> memory;
   std::vector<Area> areas;
@@ -53,6 +70,9 @@ bool is_own(const MemoryImage& image);
 /// cannot be accessed. Gives the kernel lock up meanwhile; `kernel` is memory of the kernel.
 usize read_memory(const Subject& subject, u64 address, void* kernel, usize size);
 usize write_memory(const Subject& subject, u64 address, const void* kernel, usize size);
+
+/// The descriptor tables of all processes, each once per process.
+std::vector<RefPtr<FdTable>> descriptor_tables();
 
 /// The name of a process's or thread's directory.
 std::string text_of(Pid id);

@@ -22,9 +22,8 @@ Owner descriptors_owner(const Subject& subject, u32 mode) {
 }
 
 Result<RefPtr<File>> file_of(const Subject& subject, i32 number) {
-  Task* thread = subject.thread();
-  if (!thread || !thread->files) return Errno::kENOENT;
-  auto file = thread->files->get(Fd{number});
+  RefPtr<FdTable> files = TRY(subject.files());
+  auto file = files->get(Fd{number});
   if (!file) return Errno::kENOENT;
   return file;
 }
@@ -43,6 +42,7 @@ class FdLink final : public synthetic::Link {
   Result<std::string> read_link() override {
     TRY(check_inspect(subject_, {}));
     RefPtr<File> file = TRY(file_of(subject_, fd_));
+    KernelLock::HeldFor guard(file->locking());
     std::string text = file->description();
     return text.empty() ? vfs::path_text(Task::current(), file->path()) : text;
   }
@@ -55,8 +55,7 @@ class FdLink final : public synthetic::Link {
   bool still_valid() override {
     auto file = file_of(subject_, fd_);
     if (!file || link_mode(**file) != mode()) return false;
-    Owner owner = subject_.owner(mode());
-    set_owner(owner.uid, owner.gid);
+    show_owner(subject_.owner(mode()));
     return subject_.alive();
   }
 
@@ -81,12 +80,13 @@ class FdInfoFile final : public synthetic::TextFile {
   Result<> generate(TextBuilder& out) override {
     RefPtr<File> file = TRY(file_of(subject_, fd_));
     u32 flags = file->flags().raw();
-    if (TRY(subject_.thread()->files->close_on_exec(Fd{fd_}))) {
+    if (TRY(TRY(subject_.files())->close_on_exec(Fd{fd_}))) {
       flags |= static_cast<u32>(abi::OpenFlag::kO_CLOEXEC);
     }
     out << "pos:\t" << file->position << "\nflags:\t0";
     out.octal(flags) << "\nmnt_id:\t" << (file->path().mount ? file->path().mount->id() : 0);
     out << "\nino:\t" << (file->has_inode() ? file->inode().number() : 0) << '\n';
+    KernelLock::HeldFor guard(file->locking());
     out << file->fdinfo();
     return {};
   }
@@ -123,13 +123,11 @@ class FdDirectory final : public Directory {
   }
 
   Result<> list(u64 offset, DirectorySink& sink) override {
-    Task* thread = subject_.thread();
-    if (!thread || !thread->files) return Errno::kENOENT;
-    const FdTable& files = *thread->files;
+    const RefPtr<FdTable> files = TRY(subject_.files());
     constexpr u64 kEnd = synthetic::kFirstOffset + FdTable::kMaxDescriptors;
     if (offset >= kEnd) return {};
-    for (i32 fd = files.next_used(static_cast<i32>(offset - synthetic::kFirstOffset)); fd >= 0;
-         fd = files.next_used(fd + 1)) {
+    for (i32 fd = files->next_used(static_cast<i32>(offset - synthetic::kFirstOffset)); fd >= 0;
+         fd = files->next_used(fd + 1)) {
       offset = synthetic::kFirstOffset + static_cast<u64>(fd);
       TextBuilder name;
       name << fd;
@@ -141,20 +139,17 @@ class FdDirectory final : public Directory {
   }
 
   bool still_valid() override {
-    Owner owner = descriptors_owner(subject_, mode());
-    set_owner(owner.uid, owner.gid);
+    show_owner(descriptors_owner(subject_, mode()));
     return subject_.alive();
   }
 
  protected:
   // Linux: the number of open descriptors.
   u64 size() override {
-    Task* thread = subject_.thread();
-    if (view_ == FdView::kInfo || !thread || !thread->files) return 0;
+    auto files = subject_.files();
+    if (view_ == FdView::kInfo || !files.ok()) return 0;
     u64 count = 0;
-    for (i32 fd = thread->files->next_used(0); fd >= 0; fd = thread->files->next_used(fd + 1)) {
-      ++count;
-    }
+    for (i32 fd = (*files)->next_used(0); fd >= 0; fd = (*files)->next_used(fd + 1)) ++count;
     return count;
   }
 
@@ -206,13 +201,13 @@ Result<Path> exe_path(Subject& subject) {
 Result<Path> cwd_path(Subject& subject) {
   RefPtr<Task> thread = TRY(subject.live_thread());
   if (!thread->fs) return Errno::kENOENT;
-  return Path(thread->fs->working_directory);
+  return thread->fs->working_directory.get();
 }
 
 Result<Path> root_path(Subject& subject) {
   RefPtr<Task> thread = TRY(subject.live_thread());
   if (!thread->fs) return Errno::kENOENT;
-  return Path(thread->fs->root);
+  return thread->fs->root.get();
 }
 
 Result<> exe_text(Subject& subject, TextBuilder& out) {

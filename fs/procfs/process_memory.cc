@@ -106,7 +106,8 @@ void append_flags(TextBuilder& out, const Area& area) {
 /// /proc/PID/mem: the process's memory at the file's position.
 class OpenMemory final : public File {
  public:
-  explicit OpenMemory(Subject subject) : subject_(std::move(subject)) {
+  explicit OpenMemory(Subject subject) : File(Locking::kOwn), subject_(std::move(subject)) {
+    KernelLock::Held held;
     if (Task* thread = subject_.thread()) memory_ = thread->memory;
   }
   bool seekable() const override { return true; }
@@ -143,11 +144,12 @@ class OpenMemory final : public File {
 
  private:
   bool same_program() const {
+    KernelLock::Held held;
     Task* thread = subject_.thread();
     return thread && memory_ && thread->memory == memory_;
   }
-  Subject subject_;
-  RefPtr<AddressSpace> memory_;
+  const Subject subject_;
+  RefPtr<AddressSpace> memory_;  ///< immutable
 };
 
 class MemoryInode final : public synthetic::Node {
@@ -160,8 +162,7 @@ class MemoryInode final : public synthetic::Node {
     return RefPtr<File>(make_ref<OpenMemory>(subject_));
   }
   bool still_valid() override {
-    Owner owner = subject_.owner(mode());
-    set_owner(owner.uid, owner.gid);
+    show_owner(subject_.owner(mode()));
     return subject_.alive();
   }
 

@@ -1,5 +1,6 @@
 // mounts, mountinfo and mountstats of a process: what lies below its root.
 #include "fs/procfs/process_facts.h"
+#include "lxcore/kernel.h"
 #include "lxcore/vfs/vfs.h"
 
 namespace lxss::procfs {
@@ -26,19 +27,19 @@ constexpr Option kMountOptions[] = {
 
 void append_options(TextBuilder& out, const Mount& mount, std::span<const Option> options) {
   for (const Option& option : options) {
-    if (mount.flags.has(option.flag)) out << option.text;
+    if (mount.flags().has(option.flag)) out << option.text;
   }
 }
 
 /// Calls `line(mount, mountpoint)` for each mount that the subject's process can reach.
 template <typename Line>
 Result<> each_mount(const Subject& subject, Line line) {
+  KernelLock::Held held;
   RefPtr<Task> thread = TRY(subject.live_thread());
   if (!thread->fs) return Errno::kESRCH;
-  for (Mount& mount : vfs::mounts()) {
-    std::string mountpoint =
-        vfs::path_text(*thread, {RefPtr<Mount>(mount), RefPtr<Dentry>(mount.root())});
-    if (mountpoint.starts_with('/')) line(mount, mountpoint);
+  for (const RefPtr<Mount>& mount : kernel().mounts.all()) {
+    std::string mountpoint = vfs::path_text(*thread, {mount, RefPtr<Dentry>(mount->root())});
+    if (mountpoint.starts_with('/')) line(*mount, mountpoint);
   }
   return {};
 }
@@ -52,13 +53,7 @@ void append_source(TextBuilder& out, const Mount& mount) {
 }
 
 /// The path of a mount's root within its file system.
-std::string root_text(const Mount& mount) {
-  std::string text;
-  for (const Dentry* at = &mount.root(); at->parent(); at = at->parent()) {
-    text = "/" + at->name() + text;
-  }
-  return text.empty() ? "/" : text;
-}
+std::string root_text(const Mount& mount) { return vfs::path_in_filesystem(mount.root()); }
 
 }  // namespace
 
@@ -76,7 +71,8 @@ Result<> mounts(Subject& subject, TextBuilder& out) {
 
 Result<> mountinfo(Subject& subject, TextBuilder& out) {
   return each_mount(subject, [&](Mount& mount, const std::string& mountpoint) {
-    u32 parent = mount.mountpoint ? mount.mountpoint.mount->id() : mount.id();
+    const Path at = mount.mountpoint();
+    u32 parent = at ? at.mount->id() : mount.id();
     u64 device = mount.filesystem().device();
     out << mount.id() << ' ' << parent << ' ' << abi::dev_major(device) << ':'
         << abi::dev_minor(device) << ' ';

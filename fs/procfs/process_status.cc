@@ -23,6 +23,7 @@ struct SignalFacts {
 
 SignalFacts signal_facts(const Subject& subject) {
   SignalFacts facts;
+  KernelLock::Held held;
   facts.shared_pending = subject.process->pending.set().bits;
   Task* thread = subject.thread();
   if (!thread) return facts;
@@ -107,7 +108,10 @@ void append_memory(StatusBuilder& out, const MemoryImage& image) {
 /// The CPUs that may be used: as a mask and as a list.
 void append_cpus(StatusBuilder& out) {
   u64 mask[16];
-  host::allowed_cpus(mask);
+  {
+    KernelLock::Released released;
+    host::allowed_cpus(mask);
+  }
   u32 count = 0;
   for (u32 cpu = 0; cpu < 1024; ++cpu) {
     if (mask[cpu / 64] >> (cpu % 64) & 1) count = cpu + 1;
@@ -141,8 +145,9 @@ Result<> stat(Subject& subject, TextBuilder& out) {
   bool permitted = may_inspect(Task::current(), process).ok();
   MemoryImage image = memory_image(subject);
   u64 pages = resident_bytes(image).total() / kPageSize;
-  // From here on the kernel lock is held throughout.
   host::CpuTimes times = cpu_times(subject);
+  // From here on nothing changes meanwhile.
+  KernelLock::Held held;
   SignalFacts signals = signal_facts(subject);
   RefPtr<Tty> terminal;
   if (process.group && process.group->session) terminal = process.group->session->terminal;
@@ -207,6 +212,7 @@ Result<> status(Subject& subject, TextBuilder& text) {
   Process& process = *subject.process;
   MemoryImage image = memory_image(subject);
   StatusBuilder out(text);
+  KernelLock::Held held;
 
   out.line("Name");
   append_escaped(text, name_of(subject), "\n\\");
@@ -325,6 +331,7 @@ Result<> schedstat(Subject& subject, TextBuilder& out) {
 Result<> sched(Subject& subject, TextBuilder& out) {
   host::CpuTimes times = cpu_times(subject);
   u64 run_ns = times.user_ns + times.system_ns;
+  KernelLock::Held held;
   out << name_of(subject) << " (" << subject.id().value
       << ", #threads: " << std::max<usize>(subject.process->thread_count, 1) << ")\n";
   out << "-------------------------------------------------------------------\n";

@@ -22,6 +22,7 @@ class Root final : public synthetic::TableDirectory<Machine> {
     if (!id || name[0] == '0') return Errno::kENOENT;
     Kernel& instance = kernel();
     u64 child = synthetic::inode_number(number(), name);
+    KernelLock::Held held;
     if (auto found = instance.processes.find(Pid{*id}); found != instance.processes.end()) {
       return make_process_directory(filesystem(), child, {found->second, nullptr});
     }
@@ -35,28 +36,46 @@ class Root final : public synthetic::TableDirectory<Machine> {
   Result<> list(u64 offset, DirectorySink& sink) override {
     if (offset < table_end() && !list_table(offset, sink)) return {};
     offset = std::max(offset, table_end());
-    auto& processes = kernel().processes;
     // A process's position is its id, so that a listing survives the end of others.
-    auto at = processes.lower_bound(Pid{static_cast<i32>(offset - table_end())});
-    for (; at != processes.end(); ++at) {
-      TextBuilder name;
-      name << at->first.value;
-      u64 next = table_end() + static_cast<u64>(at->first.value) + 1;
-      u64 child = synthetic::inode_number(number(), name.view());
-      if (!sink.add(name.view(), child, abi::kDT_DIR, next)) return {};
+    for (Pid from{static_cast<i32>(offset - table_end())};;) {
+      Ids ids = next_processes(from);
+      for (Pid id : ids) {
+        TextBuilder name;
+        name << id.value;
+        u64 next = table_end() + static_cast<u64>(id.value) + 1;
+        u64 child = synthetic::inode_number(number(), name.view());
+        if (!sink.add(name.view(), child, abi::kDT_DIR, next)) return {};
+      }
+      if (!ids.full()) return {};
+      from = Pid{ids.back().value + 1};
     }
-    return {};
   }
 
  protected:
   u32 links() override {
+    KernelLock::Held held;
     return TableDirectory::links() + static_cast<u32>(kernel().processes.size());
+  }
+
+ private:
+  static Ids next_processes(Pid from) {
+    Ids ids;
+    KernelLock::Held held;
+    auto& processes = kernel().processes;
+    for (auto at = processes.lower_bound(from); at != processes.end() && !ids.full(); ++at) {
+      ids.add(at->first);
+    }
+    return ids;
   }
 };
 
 void forget(Dentry& directory, std::string_view name) {
   DentryCache& cache = kernel().dentries;
-  RefPtr<Dentry> found(cache.find(directory, name));
+  RefPtr<Dentry> found;
+  {
+    Epoch::Reading reading;
+    found = RefPtr<Dentry>::try_take(cache.find(directory, name));
+  }
   if (!found) return;
   cache.prune(*found);
   cache.forget(*found);
@@ -64,8 +83,8 @@ void forget(Dentry& directory, std::string_view name) {
 
 template <typename Action>
 void for_each_root(Action action) {
-  for (Mount& mount : kernel().mounts) {
-    if (mount.filesystem().magic() == abi::kPROC_SUPER_MAGIC) action(mount.root());
+  for (const RefPtr<Mount>& mount : kernel().mounts.all()) {
+    if (mount->filesystem().magic() == abi::kPROC_SUPER_MAGIC) action(mount->root());
   }
 }
 
@@ -88,7 +107,7 @@ void forget_thread(const Process& process, Pid tid) {
   });
 }
 
-ProcFs::ProcFs() : FileSystem("proc", abi::kPROC_SUPER_MAGIC) {
+ProcFs::ProcFs() : FileSystem("proc", abi::kPROC_SUPER_MAGIC, Locking::kOwn) {
   host::random_bytes(std::as_writable_bytes(std::span(boot_id_)));
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "fs/procfs/process_facts.h"
 #include "lxcore/kernel.h"
 #include "lxcore/net/socket.h"
 #include "lxcore/net/unix_endpoint.h"
@@ -55,10 +56,9 @@ void append(TextBuilder& out, const ShownAddress& address) {
 /// Every socket in a descriptor table, once.
 std::vector<RefPtr<net::Socket>> open_sockets() {
   std::vector<RefPtr<net::Socket>> sockets;
-  for (auto& [tid, task] : kernel().tasks) {
-    if (!task->process || !task->files || task->process->any_thread() != task.get()) continue;
-    for (i32 fd = task->files->next_used(0); fd >= 0; fd = task->files->next_used(fd + 1)) {
-      auto file = task->files->get(Fd{fd});
+  for (const RefPtr<FdTable>& files : descriptor_tables()) {
+    for (i32 fd = files->next_used(0); fd >= 0; fd = files->next_used(fd + 1)) {
+      auto file = files->get(Fd{fd});
       if (!file) continue;
       if (net::Socket* socket = (*file)->as_socket()) sockets.emplace_back(socket);
     }
@@ -119,6 +119,7 @@ void append_inet_sockets(TextBuilder& out, i32 family, i32 type) {
   u32 line = 0;
   for (const RefPtr<net::Socket>& socket : open_sockets()) {
     if (socket->domain() != family || socket->type() != type) continue;
+    KernelLock::HeldFor guard(socket->locking());
     auto local = socket->local_address();
     if (!local) continue;
     auto peer = socket->peer_address();

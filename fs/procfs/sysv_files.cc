@@ -42,6 +42,7 @@ class Row {
 Result<> sysv_shm(Machine&, TextBuilder& out) {
   out << "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  "
          "cgid      atime      dtime      ctime                   rss                  swap\n";
+  KernelLock::Held held;
   for (const auto& [slot, segment] : ipc::sysv().segments.all()) {
     Row row(out);
     row.add(segment->key, 10).add(segment->id, 10).mode(segment->mode);
@@ -56,6 +57,7 @@ Result<> sysv_shm(Machine&, TextBuilder& out) {
 Result<> sysv_msg(Machine&, TextBuilder& out) {
   out << "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid  "
          "    stime      rtime      ctime\n";
+  KernelLock::Held held;
   for (const auto& [slot, queue] : ipc::sysv().queues.all()) {
     Row row(out);
     row.add(queue->key, 10).add(queue->id, 10).mode(queue->mode);
@@ -68,6 +70,7 @@ Result<> sysv_msg(Machine&, TextBuilder& out) {
 
 Result<> sysv_sem(Machine&, TextBuilder& out) {
   out << "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n";
+  KernelLock::Held held;
   for (const auto& [slot, set] : ipc::sysv().sets.all()) {
     Row row(out);
     row.add(set->key, 10).add(set->id, 10).mode(set->mode);

@@ -6,9 +6,6 @@ namespace lxss::synthetic {
 
 namespace {
 
-/// Puts of more than this run without the kernel lock.
-constexpr usize kLongPut = 16384;
-
 /// Text that readers share while its file may already have newer text.
 struct Snapshot final : RefCounted {
   explicit Snapshot(std::string content) : text(std::move(content)) {}
@@ -17,20 +14,22 @@ struct Snapshot final : RefCounted {
 
 class OpenText final : public File {
  public:
+  OpenText() : File(Locking::kOwn) {}
   bool seekable() const override { return true; }
 
   Result<usize> read(Task&, IoBuffer& buffer, u64* offset) override {
-    if (!snapshot_ || *offset == 0) {
+    RefPtr<Snapshot> snapshot = *offset == 0 ? nullptr : this->snapshot();
+    if (!snapshot) {
       TextBuilder out;
       TRY(node().generate(out));
-      snapshot_ = make_ref<Snapshot>(out.take());
+      snapshot = make_ref<Snapshot>(out.take());
+      RefPtr<Snapshot> old = snapshot;  // let go without the lock
+      Lock::Held held(lock_);
+      std::swap(snapshot_, old);
     }
-    RefPtr<Snapshot> snapshot = snapshot_;
     if (*offset >= snapshot->text.size()) return usize{0};
     std::string_view rest = std::string_view(snapshot->text).substr(*offset);
     rest = rest.substr(0, buffer.size());
-    if (rest.size() <= kLongPut) return buffer.put(rest);
-    KernelLock::Released released;
     return buffer.put(rest);
   }
 
@@ -51,11 +50,18 @@ class OpenText final : public File {
 
  private:
   TextFile& node() const { return static_cast<TextFile&>(inode()); }
-  RefPtr<Snapshot> snapshot_;
+  RefPtr<Snapshot> snapshot() {
+    Lock::Held held(lock_);
+    return snapshot_;
+  }
+
+  Lock lock_{LockRank::kObject};
+  RefPtr<Snapshot> snapshot_ LXSS_GUARDED_BY(lock_);
 };
 
 class OpenDirectory final : public File {
  public:
+  OpenDirectory() : File(Locking::kOwn) {}
   bool seekable() const override { return true; }
 
   Result<> read_directory(Task&, u64 offset, DirectorySink& sink) override {
@@ -65,8 +71,11 @@ class OpenDirectory final : public File {
       offset = 1;
     }
     if (offset == 1) {
-      Dentry* parent = path().dentry->parent();
-      u64 number = parent && parent->inode() ? parent->inode()->number() : directory.number();
+      u64 number = directory.number();
+      {
+        Epoch::Reading reading;
+        if (Dentry* parent = path().dentry->parent()) number = parent->inode()->number();
+      }
       if (!sink.add("..", number, abi::kDT_DIR, kFirstOffset)) return {};
       offset = kFirstOffset;
     }

@@ -7,7 +7,8 @@
 //
 // A text file has the content that its generator gave when the open file description was last
 // read at offset 0; later reads continue in that snapshot. Inode numbers are a function of the
-// path. All of it runs under the kernel lock; generators may give it up and take it again.
+// path. All of it is called without a lock. A Subject's Guard is held while the functions of its
+// tables run, which give the lock up for host calls and guest copies.
 #pragma once
 
 #include "base/text.h"
@@ -37,6 +38,10 @@ class Node : public Inode {
   Result<> set_attributes(const AttributeChange& change) override;
 
  protected:
+  /// Takes over whose it is now.
+  void show_owner(Owner owner) {
+    if (owner.uid != uid() || owner.gid != gid()) set_owner(owner.uid, owner.gid);
+  }
   virtual u64 size() { return 0; }
   virtual u32 links() { return is_directory() ? 2 : 1; }
 
@@ -105,7 +110,11 @@ constexpr Entry<Subject> empty_directory_entry(const char* name, u32 permissions
   return {.name = name, .mode = abi::kS_IFDIR | permissions};
 }
 
+/// The Guard of subjects whose functions need no lock.
+struct Unguarded {};
+
 /// A Subject is copyable and says:
+///   Guard                                an object that is held while a table's functions run
 ///   bool alive() const;                  false when its files are to be forgotten: open ones
 ///                                        answer ESRCH
 ///   Owner owner(u32 mode) const;         who owns a file of this mode
@@ -118,19 +127,22 @@ class SubjectFile final : public TextFile {
         subject_(std::move(subject)) {}
 
   Result<> check_open(Task&, abi::OpenFlags flags) override {
+    [[maybe_unused]] typename Subject::Guard guard;
     return entry_->check ? entry_->check(subject_, flags) : Result<>();
   }
   Result<> generate(TextBuilder& out) override {
+    [[maybe_unused]] typename Subject::Guard guard;
     if (!subject_.alive()) return Errno::kESRCH;
     return entry_->generate ? entry_->generate(subject_, out) : Errno::kEINVAL;
   }
   Result<> write(std::string_view text) override {
+    [[maybe_unused]] typename Subject::Guard guard;
     if (!subject_.alive()) return Errno::kESRCH;
     return entry_->write ? entry_->write(subject_, text) : Errno::kEIO;
   }
   bool still_valid() override {
-    Owner owner = subject_.owner(mode());
-    set_owner(owner.uid, owner.gid);
+    [[maybe_unused]] typename Subject::Guard guard;
+    show_owner(subject_.owner(mode()));
     return subject_.alive();
   }
 
@@ -148,6 +160,7 @@ class SubjectLink final : public Link {
         subject_(std::move(subject)) {}
 
   Result<std::string> read_link() override {
+    [[maybe_unused]] typename Subject::Guard guard;
     if (entry_->check) TRY(entry_->check(subject_, {}));
     TextBuilder target;
     TRY(entry_->generate(subject_, target));
@@ -155,13 +168,14 @@ class SubjectLink final : public Link {
   }
   Result<bool> follow(Task&, Path& target) override {
     if (!entry_->follow) return false;
+    [[maybe_unused]] typename Subject::Guard guard;
     if (entry_->check) TRY(entry_->check(subject_, {}));
     target = TRY(entry_->follow(subject_));
     return true;
   }
   bool still_valid() override {
-    Owner owner = subject_.owner(mode());
-    set_owner(owner.uid, owner.gid);
+    [[maybe_unused]] typename Subject::Guard guard;
+    show_owner(subject_.owner(mode()));
     return subject_.alive();
   }
 
@@ -193,8 +207,8 @@ class TableDirectory : public Directory {
     return {};
   }
   bool still_valid() override {
-    Owner owner = subject_.owner(mode());
-    set_owner(owner.uid, owner.gid);
+    [[maybe_unused]] typename Subject::Guard guard;
+    show_owner(subject_.owner(mode()));
     return subject_.alive();
   }
 

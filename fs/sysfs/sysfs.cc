@@ -18,6 +18,7 @@ using synthetic::Directory;
 
 /// Subject of all files: the machine, or one of its CPUs.
 struct Subject {
+  using Guard = synthetic::Unguarded;
   u32 cpu = 0;
   bool alive() const { return true; }
   synthetic::Owner owner(u32) const { return {}; }
@@ -43,15 +44,12 @@ std::vector<Cpu> machine_cpus() {
   constexpr usize kLimit = usize{1} << 20;
   std::string text;
   std::vector<Cpu> cpus;
-  {
-    KernelLock::Released released;
-    while (text.size() < kLimit) {
-      usize size = text.size();
-      text.resize(size + kStep);
-      usize got = host::machine_text("cpuinfo", size, {text.data() + size, kStep}).value_or(0);
-      text.resize(size + got);
-      if (got == 0) break;
-    }
+  while (text.size() < kLimit) {
+    usize size = text.size();
+    text.resize(size + kStep);
+    usize got = host::machine_text("cpuinfo", size, {text.data() + size, kStep}).value_or(0);
+    text.resize(size + got);
+    if (got == 0) break;
   }
   std::string_view rest = text;
   while (!rest.empty()) {
@@ -243,7 +241,7 @@ constexpr Entry kRoot[] = {
 
 class SysFs final : public FileSystem {
  public:
-  SysFs() : FileSystem("sysfs", abi::kSYSFS_MAGIC) {}
+  SysFs() : FileSystem("sysfs", abi::kSYSFS_MAGIC, Locking::kOwn) {}
   Result<RefPtr<Inode>> root() override {
     return RefPtr<Inode>(make_ref<synthetic::TableDirectory<Subject>>(
         *this, synthetic::kRootNumber, kS_IFDIR | 0555, kRoot, Subject{}));

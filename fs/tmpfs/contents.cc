@@ -1,8 +1,10 @@
 #include "fs/tmpfs/contents.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "abi/linux/fcntl.h"
+#include "base/scope.h"
 #include "lxcore/sync/kernel_lock.h"
 
 namespace lxss::tmpfs {
@@ -11,101 +13,141 @@ namespace {
 u64 pages_of(u64 size) { return page_ceil(size) / kPageSize; }
 }  // namespace
 
+bool Quota::take(u64 pages) {
+  u64 used = used_.load(std::memory_order_relaxed);
+  do {
+    if (used > limit_ || pages > limit_ - used) return false;
+  } while (!used_.compare_exchange_weak(used, used + pages, std::memory_order_relaxed));
+  return true;
+}
+
 void Contents::charge(u64 pages) {
-  quota_.used_pages += pages - charged_;
-  charged_ = pages;
+  quota_.change(charged_.exchange(pages, std::memory_order_relaxed), pages);
 }
 
 void Contents::recount() {
-  if (!object_) return;
-  auto status = host::status(object_.get());
+  const host::Fd fd = object();
+  if (fd == host::kNoFd) return;
+  auto status = host::status(fd);
   if (status.ok()) charge(static_cast<u64>(status->st_blocks) * 512 / kPageSize);
 }
 
 Result<> Contents::use_object() {
-  if (object_) return {};
+  if (has_object()) return {};
   host::UniqueFd object = TRY(host::create_memory_object("lxss-tmpfs"));
-  if (!inline_.empty()) {
-    const host::Buffer data{reinterpret_cast<u64>(inline_.data()), inline_.size()};
-    const usize written = TRY(host::write_at(object.get(), {&data, 1}, 0));
-    if (written != inline_.size()) return Errno::kENOSPC;
+  [[gnu::uninitialized]] char bytes[kMaxInline];
+  usize size;
+  {
+    Lock::Held held(lock_);
+    size = inline_.size();
+    std::memcpy(bytes, inline_.data(), size);
   }
-  TRY(host::set_size(object.get(), size_));
+  if (size != 0) {
+    const host::Buffer data{reinterpret_cast<u64>(bytes), size};
+    const usize written = TRY(host::write_at(object.get(), {&data, 1}, 0));
+    if (written != size) return Errno::kENOSPC;
+  }
+  TRY(host::set_size(object.get(), size));
   object_ = std::move(object);
-  inline_ = std::string();
+  std::string old;
+  Lock::Held held(lock_);
+  descriptor_.store(object_.get(), std::memory_order_release);
+  old.swap(inline_);
   return {};
 }
 
-Result<host::Fd> Contents::object() {
-  TRY(use_object());
-  return object_.get();
-}
-
 Result<usize> Contents::read(IoBuffer& buffer, u64 offset) {
-  if (offset >= size_ || buffer.empty()) return usize{0};
-  if (!object_) {
-    return buffer.put(inline_.data() + offset, std::min<u64>(buffer.size(), size_ - offset));
+  if (offset >= size() || buffer.empty()) return usize{0};
+  if (!has_object()) {
+    [[gnu::uninitialized]] char bytes[kMaxInline];
+    usize size = 0;
+    bool is_inline;
+    {
+      Lock::Held held(lock_);
+      is_inline = !has_object();
+      if (is_inline && offset < inline_.size()) {
+        size = std::min<u64>(buffer.size(), inline_.size() - offset);
+        std::memcpy(bytes, inline_.data() + offset, size);
+      }
+    }
+    if (is_inline) return size == 0 ? Result<usize>(usize{0}) : buffer.put(bytes, size);
   }
-  const host::Fd fd = object_.get();
-  usize done;
-  {
-    KernelLock::Released released;
-    done = TRY(host::read_at(fd, buffer.pieces(), offset));
-  }
+  KernelLock::Released released;
+  const usize done = TRY(host::read_at(object(), buffer.pieces(), offset));
   buffer.skip(done);
   return done;
 }
 
+Result<usize> Contents::write_inline(IoBuffer& buffer, u64 offset) {
+  if (pages() == 0) {
+    if (!quota_.take(1)) return Errno::kENOSPC;
+    charged_.store(1, std::memory_order_relaxed);
+  }
+  [[gnu::uninitialized]] char bytes[kMaxInline];
+  const usize done = TRY(buffer.take(bytes, buffer.size()));
+  Lock::Held held(lock_);
+  if (offset + done > inline_.size()) inline_.resize(offset + done);
+  std::memcpy(inline_.data() + offset, bytes, done);
+  size_.store(inline_.size(), std::memory_order_release);
+  return done;
+}
+
+Result<> Contents::make_room(IoBuffer& buffer, u64 offset, u64& reserved) {
+  const u64 most = pages_of(buffer.size()) + 1;
+  if (quota_.take(most)) {
+    reserved = most;
+    return {};
+  }
+  recount();
+  const u64 size = this->size(), charged = pages();
+  const bool is_whole = charged >= pages_of(size);
+  const u64 in_place = offset < size && is_whole ? size - offset : 0;
+  const u64 page_rest = is_whole && page_floor(size) <= offset
+                            ? page_ceil(std::max(offset, size)) - offset
+                            : in_place;
+  u64 room;
+  do {
+    room = std::min(quota_.room(), most);
+  } while (!quota_.take(room) && room != 0);
+  reserved = room;
+  const u64 allowed = std::max(in_place, page_rest) + room * kPageSize;
+  if (allowed == 0) return Errno::kENOSPC;
+  if (allowed < buffer.size()) buffer.truncate(allowed);
+  return {};
+}
+
 Result<usize> Contents::write(IoBuffer& buffer, u64 offset) {
   if (buffer.empty()) return usize{0};
-  u64 end = offset + buffer.size();
-  if (!object_ && end <= kMaxInline) {
-    if (charged_ == 0) {
-      if (room() == 0) return Errno::kENOSPC;
-      charge(1);
-    }
-    if (end > size_) inline_.resize(end);
-    auto done = buffer.take(inline_.data() + offset, buffer.size());
-    size_ = std::max(size_, done.ok() ? offset + done.value() : 0);
-    inline_.resize(size_);
-    return done;
-  }
+  const u64 end = offset + buffer.size();
+  if (!has_object() && end <= kMaxInline) return write_inline(buffer, offset);
   TRY(use_object());
   // Only bytes that may be in new pages count: those behind the end, or in holes.
-  const bool may_grow = end > size_ || charged_ < pages_of(size_);
-  if (may_grow && pages_of(buffer.size()) + 1 > room()) {
-    recount();
-    const u64 in_place = offset < size_ && charged_ >= pages_of(size_) ? size_ - offset : 0;
-    const u64 page_rest = charged_ >= pages_of(size_) && page_floor(size_) <= offset
-                              ? page_ceil(std::max(offset, size_)) - offset
-                              : in_place;
-    const u64 allowed = std::max(in_place, page_rest) + room() * kPageSize;
-    if (allowed == 0) return Errno::kENOSPC;
-    if (allowed < buffer.size()) buffer.truncate(allowed);
-  }
-  const host::Fd fd = object_.get();
-  usize done;
-  {
-    KernelLock::Released released;
-    done = TRY(host::write_at(fd, buffer.pieces(), offset));
-  }
+  const bool may_grow = end > size() || pages() < pages_of(size());
+  u64 reserved = 0;
+  ScopeExit give_back([&] { quota_.change(reserved, 0); });
+  if (may_grow) TRY(make_room(buffer, offset, reserved));
+  KernelLock::Released released;
+  const usize done = TRY(host::write_at(object(), buffer.pieces(), offset));
   buffer.skip(done);
-  size_ = std::max(size_, offset + done);
+  size_.store(std::max(size(), offset + done), std::memory_order_release);
   if (may_grow) recount();
   return done;
 }
 
 Result<> Contents::resize(u64 size) {
-  if (!object_ && size > kMaxInline) TRY(use_object());
-  if (object_) {
-    TRY(host::set_size(object_.get(), size));
-    const bool shrinks = size < size_;
-    size_ = size;
+  if (size > kMaxInline) TRY(use_object());
+  if (has_object()) {
+    TRY(host::set_size(object(), size));
+    const bool shrinks = size < this->size();
+    size_.store(size, std::memory_order_release);
     if (shrinks) recount();
     return {};
   }
-  inline_.resize(size);
-  size_ = size;
+  {
+    Lock::Held held(lock_);
+    inline_.resize(size);
+    size_.store(size, std::memory_order_release);
+  }
   charge(size == 0 ? 0 : 1);
   return {};
 }
@@ -119,25 +161,33 @@ Result<> Contents::allocate(abi::FallocateFlags mode, u64 offset, u64 length) {
   }
   if (punch && !keep_size) return Errno::kEOPNOTSUPP;
   TRY(use_object());
-  if (!punch && pages_of(length) > room()) {
-    recount();
-    const u64 kept = std::min(charged_, pages_of(size_));
-    if (pages_of(offset + length) > kept + room()) return Errno::kENOSPC;
+  u64 reserved = 0;
+  ScopeExit give_back([&] { quota_.change(reserved, 0); });
+  if (!punch) {
+    u64 most = pages_of(length);
+    if (!quota_.take(most)) {
+      recount();
+      const u64 kept = std::min(pages(), pages_of(size()));
+      const u64 wanted = pages_of(offset + length);
+      most = wanted > kept ? wanted - kept : 0;
+      if (!quota_.take(most)) return Errno::kENOSPC;
+    }
+    reserved = most;
   }
-  const host::Fd fd = object_.get();
   {
     KernelLock::Released released;
-    TRY(host::allocate(fd, static_cast<i32>(mode.raw()), offset, length));
+    TRY(host::allocate(object(), static_cast<i32>(mode.raw()), offset, length));
   }
-  if (!keep_size) size_ = std::max(size_, offset + length);
+  if (!keep_size) size_.store(std::max(size(), offset + length), std::memory_order_release);
   recount();
   return {};
 }
 
 Result<u64> Contents::seek_extent(u64 offset, i32 whence) {
-  if (offset >= size_) return Errno::kENXIO;
-  if (object_) return host::seek_extent(object_.get(), offset, whence);
-  return whence == abi::kSEEK_DATA ? offset : size_;
+  const u64 size = this->size();
+  if (offset >= size) return Errno::kENXIO;
+  if (has_object()) return host::seek_extent(object(), offset, whence);
+  return whence == abi::kSEEK_DATA ? offset : size;
 }
 
 }  // namespace lxss::tmpfs

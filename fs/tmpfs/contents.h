@@ -1,24 +1,42 @@
 // The bytes of a regular file in memory.
 #pragma once
 
+#include <atomic>
 #include <string>
 
 #include "abi/linux/fcntl.h"
 #include "host/memory.h"
 #include "lxcore/mm/user_memory.h"
+#include "lxcore/sync/lock.h"
 
 namespace lxss::tmpfs {
 
-/// What a file system may use. `used` may exceed `limit` by what guests touched through mappings.
-struct Quota {
-  u64 limit_pages = ~u64{0};
-  u64 used_pages = 0;
+/// What a file system may use, in pages. More may be in use than the limit by what guests touched
+/// through mappings.
+class Quota {
+ public:
+  explicit Quota(u64 limit) : limit_(limit) {}
+  u64 limit() const { return limit_; }
+  u64 room() const {
+    const u64 used = used_.load(std::memory_order_relaxed);
+    return limit_ > used ? limit_ - used : 0;
+  }
+  /// Takes them if there is room for all.
+  bool take(u64 pages);
+  /// `pages` instead of the `before` that were taken so far.
+  void change(u64 before, u64 pages) {
+    used_.fetch_add(pages - before, std::memory_order_relaxed);
+  }
+
+ private:
+  const u64 limit_;
+  std::atomic<u64> used_{0};
 };
 
 /// Small files lie in the kernel's heap; at the first byte beyond, or when it is mapped, the
-/// file gets a memory object of the host, because those are limited in number. Guarded by the
-/// kernel lock, which reads and writes of the object give up; changes come one at a time (the
-/// VFS holds the inode's write lock).
+/// file gets a memory object of the host, because those are limited in number. It keeps that.
+///
+/// Changes come one at a time, under the inode's change_lock; the rest may be called at any time.
 class Contents {
  public:
   /// Largest file without a memory object, in bytes.
@@ -27,34 +45,39 @@ class Contents {
   explicit Contents(Quota& quota) : quota_(quota) {}
   ~Contents() { charge(0); }
 
-  u64 size() const { return size_; }
-  u64 pages() const { return charged_; }
+  u64 size() const { return size_.load(std::memory_order_acquire); }
+  u64 pages() const { return charged_.load(std::memory_order_relaxed); }
   /// Memory that guests touched through a mapping is found only by asking.
   void recount();
 
   Result<usize> read(IoBuffer& buffer, u64 offset);
+  /// SEEK_DATA, SEEK_HOLE; ENXIO.
+  Result<u64> seek_extent(u64 offset, i32 whence);
+  /// For mmap: kNoFd while there is none.
+  host::Fd object() const { return descriptor_.load(std::memory_order_acquire); }
+  bool has_object() const { return object() != host::kNoFd; }
+
+  // Changes.
   /// ENOSPC if nothing can be written.
   Result<usize> write(IoBuffer& buffer, u64 offset);
   Result<> resize(u64 size);
   /// man 2 fallocate.
   Result<> allocate(abi::FallocateFlags mode, u64 offset, u64 length);
-  /// SEEK_DATA, SEEK_HOLE; ENXIO.
-  Result<u64> seek_extent(u64 offset, i32 whence);
-  /// For mmap.
-  Result<host::Fd> object();
+  Result<> use_object();
 
  private:
-  Result<> use_object();
+  Result<usize> write_inline(IoBuffer& buffer, u64 offset);
+  /// Limits what is written to what there is room for, which `reserved` is told.
+  Result<> make_room(IoBuffer& buffer, u64 offset, u64& reserved);
   void charge(u64 pages);
-  u64 room() const {
-    return quota_.limit_pages > quota_.used_pages ? quota_.limit_pages - quota_.used_pages : 0;
-  }
 
   Quota& quota_;
-  u64 size_ = 0;
-  u64 charged_ = 0;  ///< pages
-  std::string inline_;
-  host::UniqueFd object_;
+  Lock lock_{LockRank::kLeaf};
+  std::atomic<u64> size_{0};     ///< written by changes, of inline bytes under lock_ too
+  std::atomic<u64> charged_{0};  ///< pages
+  std::string inline_ LXSS_GUARDED_BY(lock_);  ///< all of the file while there is no object
+  host::UniqueFd object_;                      ///< set once, by a change
+  std::atomic<host::Fd> descriptor_{host::kNoFd};  ///< object_'s, once it is complete
 };
 
 }  // namespace lxss::tmpfs

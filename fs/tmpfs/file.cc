@@ -10,12 +10,15 @@ namespace {
 
 constexpr u64 kMaxSize = static_cast<u64>(INT64_MAX);
 
-/// True if a shared mapping of `inode` can write, in any process. Gives up the kernel lock.
+/// True if a shared mapping of `inode` can write, in any process.
 bool has_writable_mapping(const Inode& inode) {
   std::vector<RefPtr<AddressSpace>> spaces;
-  for (auto& [tid, task] : kernel().tasks) {
-    if (task->memory && (spaces.empty() || spaces.back() != task->memory)) {
-      spaces.push_back(task->memory);
+  {
+    KernelLock::Held held;
+    for (auto& [tid, task] : kernel().tasks) {
+      if (task->memory && (spaces.empty() || spaces.back() != task->memory)) {
+        spaces.push_back(task->memory);
+      }
     }
   }
   KernelLock::Released released;
@@ -34,8 +37,11 @@ bool has_writable_mapping(const Inode& inode) {
 }  // namespace
 
 Result<RefPtr<File>> TmpInode::open(Task&, abi::OpenFlags flags) {
-  if (flags.has(abi::OpenFlag::kO_EXCL)) linkable = false;
-  return RefPtr<File>(make_ref<TmpFile>(true));
+  if (flags.has(abi::OpenFlag::kO_EXCL)) {
+    Lock::Held held(lock_);
+    linkable_ = false;
+  }
+  return RefPtr<File>(make_ref<TmpFile>());
 }
 
 Result<usize> TmpFile::read(Task&, IoBuffer& buffer, u64* offset) {
@@ -44,15 +50,16 @@ Result<usize> TmpFile::read(Task&, IoBuffer& buffer, u64* offset) {
   return node().contents().read(buffer, *offset);
 }
 
-Result<usize> TmpFile::write(Task&, IoBuffer& buffer, u64* offset) {
+Result<usize> TmpFile::write(Task& task, IoBuffer& buffer, u64* offset) {
   if (!inode().is_regular()) return Errno::kEINVAL;
   TmpInode& of = node();
-  if (of.seals.any(SealFlag::kF_SEAL_WRITE | SealFlag::kF_SEAL_FUTURE_WRITE)) {
-    return Errno::kEPERM;
-  }
+  SleepLock::Held change;
+  TRY(change.lock_killable(task, of.change_lock));
+  const abi::SealFlags seals = of.seals();
+  if (seals.any(SealFlag::kF_SEAL_WRITE | SealFlag::kF_SEAL_FUTURE_WRITE)) return Errno::kEPERM;
   if (*offset >= kMaxSize) return Errno::kEFBIG;
   buffer.truncate(std::min<u64>(buffer.size(), kMaxSize - *offset));
-  if (of.seals.has(SealFlag::kF_SEAL_GROW)) {
+  if (seals.has(SealFlag::kF_SEAL_GROW)) {
     const u64 size = of.contents().size();
     if (*offset >= size) return Errno::kEPERM;
     buffer.truncate(std::min<u64>(buffer.size(), size - *offset));
@@ -78,10 +85,16 @@ Result<> TmpFile::read_directory(Task&, u64 offset, DirectorySink& sink) {
 
 Result<MapSource> TmpFile::map() {
   if (!inode().is_regular()) return Errno::kENODEV;
-  const host::Fd object = TRY(node().contents().object());
-  node().mapped = true;
-  const bool sealed = node().seals.any(SealFlag::kF_SEAL_WRITE | SealFlag::kF_SEAL_FUTURE_WRITE);
-  return MapSource{object, !sealed};
+  TmpInode& of = node();
+  if (!of.contents().has_object()) {
+    SleepLock::Held change;
+    TRY(change.lock_killable(Task::current(), of.change_lock));
+    TRY(of.contents().use_object());
+  }
+  of.mapped.store(true);
+  // After the mark: who adds a seal sets it first and then looks for mappings.
+  const bool sealed = of.seals().any(SealFlag::kF_SEAL_WRITE | SealFlag::kF_SEAL_FUTURE_WRITE);
+  return MapSource{of.contents().object(), !sealed};
 }
 
 Result<> TmpFile::truncate(u64 size) {
@@ -95,10 +108,13 @@ Result<> TmpFile::allocate(i32 mode, u64 offset, u64 length) {
   TmpInode& of = node();
   const abi::FallocateFlags flags{static_cast<u32>(mode)};
   const bool punch = flags.has(abi::FallocateFlag::kFALLOC_FL_PUNCH_HOLE);
-  if (punch && of.seals.any(SealFlag::kF_SEAL_WRITE | SealFlag::kF_SEAL_FUTURE_WRITE)) {
+  SleepLock::Held change;
+  TRY(change.lock_killable(Task::current(), of.change_lock));
+  const abi::SealFlags seals = of.seals();
+  if (punch && seals.any(SealFlag::kF_SEAL_WRITE | SealFlag::kF_SEAL_FUTURE_WRITE)) {
     return Errno::kEPERM;
   }
-  if (!punch && of.seals.has(SealFlag::kF_SEAL_GROW) && offset + length > of.contents().size()) {
+  if (!punch && seals.has(SealFlag::kF_SEAL_GROW) && offset + length > of.contents().size()) {
     return Errno::kEPERM;
   }
   TRY(of.contents().allocate(flags, offset, length));
@@ -108,7 +124,7 @@ Result<> TmpFile::allocate(i32 mode, u64 offset, u64 length) {
 
 Result<u64> TmpFile::control(Task&, i32 command, u64 argument) {
   if (!inode().is_regular()) return Errno::kEINVAL;
-  if (command == abi::kF_GET_SEALS) return u64{node().seals.raw()};
+  if (command == abi::kF_GET_SEALS) return u64{node().seals().raw()};
   if (command == abi::kF_ADD_SEALS) return add_seals(abi::SealFlags(static_cast<u32>(argument)));
   return Errno::kEINVAL;
 }
@@ -120,16 +136,22 @@ Result<u64> TmpFile::add_seals(abi::SealFlags seals) {
   TmpInode& of = node();
   if (!writable()) return Errno::kEPERM;
   if (!seals.within(kKnown)) return Errno::kEINVAL;
-  if (of.seals.has(SealFlag::kF_SEAL_SEAL)) return Errno::kEPERM;
-  if (seals.has(SealFlag::kF_SEAL_WRITE) && of.mapped && has_writable_mapping(of)) {
-    return Errno::kEBUSY;
-  }
+  SleepLock::Held change;
+  TRY(change.lock_killable(Task::current(), of.change_lock));
+  const abi::SealFlags old = of.seals();
+  if (old.has(SealFlag::kF_SEAL_SEAL)) return Errno::kEPERM;
+  const bool ends_writing = seals.has(SealFlag::kF_SEAL_WRITE);
   // Linux: what can be executed and no longer made otherwise is not to be changed either.
   if (seals.has(SealFlag::kF_SEAL_EXEC) && (of.mode() & 0111)) {
     seals |= SealFlag::kF_SEAL_SHRINK | SealFlag::kF_SEAL_GROW | SealFlag::kF_SEAL_WRITE |
              SealFlag::kF_SEAL_FUTURE_WRITE;
   }
-  of.seals |= seals;
+  // Before the look: a mapping that is in the making sees the seal, or is seen.
+  of.set_seals(old | seals);
+  if (ends_writing && of.mapped && has_writable_mapping(of)) {
+    of.set_seals(old);
+    return Errno::kEBUSY;
+  }
   return u64{0};
 }
 

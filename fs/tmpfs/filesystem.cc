@@ -90,37 +90,43 @@ Result<Options> Options::parse(std::string_view text) {
   return result;
 }
 
+namespace {
+/// Bytes, and inodes, that a file system may have without a limit of its own.
+u64 half_of_memory() { return host::machine_memory().total / 2; }
+}  // namespace
+
 TmpFileSystem::TmpFileSystem(const Options& options, const char* type)
-    : FileSystem(type, abi::kTMPFS_MAGIC), options_(options) {
-  const u64 half = host::machine_memory().total / 2;
-  quota_.limit_pages = (options.size ? options.size : half) / kPageSize;
-  max_inodes_ = options.inodes ? options.inodes : half / kPageSize;
-}
+    : FileSystem(type, abi::kTMPFS_MAGIC, Locking::kOwn),
+      options_(options),
+      quota_((options.size ? options.size : half_of_memory()) / kPageSize),
+      max_inodes_(options.inodes ? options.inodes : half_of_memory() / kPageSize) {}
 
 Result<RefPtr<Inode>> TmpFileSystem::root() {
-  if (root_) return RefPtr<Inode>(root_);
+  if (TmpInode* root = root_.load(std::memory_order_acquire)) return RefPtr<Inode>(root);
   NewInode what;
   what.mode = abi::kS_IFDIR | options_.mode;
   what.uid = options_.uid;
   what.gid = options_.gid;
   RefPtr<TmpInode> inode = TRY(new_inode(what));
-  root_ = inode.get();
+  root_.store(inode.get(), std::memory_order_release);
   return RefPtr<Inode>(std::move(inode));
 }
 
 Result<RefPtr<TmpInode>> TmpFileSystem::new_inode(const NewInode& what) {
-  if (inodes_ >= max_inodes_) return Errno::kENOSPC;
   if (!heap::has_room()) return Errno::kENOMEM;
-  return make_ref<TmpInode>(*this, next_number_++, what);
+  if (inodes_.fetch_add(1, std::memory_order_relaxed) >= max_inodes_) {
+    inodes_.fetch_sub(1, std::memory_order_relaxed);
+    return Errno::kENOSPC;
+  }
+  return make_ref<TmpInode>(*this, next_number_.fetch_add(1, std::memory_order_relaxed), what);
 }
 
 Result<abi::Statfs> TmpFileSystem::statistics() {
   abi::Statfs result = TRY(FileSystem::statistics());
-  const u64 free = quota_.limit_pages - std::min(quota_.limit_pages, quota_.used_pages);
-  result.f_blocks = quota_.limit_pages;
-  result.f_bfree = result.f_bavail = free;
+  result.f_blocks = quota_.limit();
+  result.f_bfree = result.f_bavail = quota_.room();
   result.f_files = max_inodes_;
-  result.f_ffree = max_inodes_ - inodes_;
+  result.f_ffree = max_inodes_ - std::min(max_inodes_, inodes_.load(std::memory_order_relaxed));
   return result;
 }
 

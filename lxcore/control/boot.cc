@@ -100,6 +100,7 @@ void create_init() {
   k.init = process;
   k.monitor = task;
   pico::become(*task);
+  k.epoch.add(task->epoch);
 }
 
 control::Boot receive_boot(std::span<host::UniqueFd> drives) {
@@ -186,7 +187,8 @@ void mount_all(const control::Boot& boot, std::span<host::UniqueFd> drives) {
   auto mounted = vfs::mount(*root, Path{}, "rootfs", abi::MountFlag::kMS_NOATIME);
   if (!mounted) fail("The distribution's root directory cannot be mounted.");
   FsContext& fs = *Task::current().fs;
-  fs.root = fs.working_directory = kernel().root;
+  fs.root.set(kernel().root);
+  fs.working_directory.set(kernel().root);
   if (!mount_standard()) fail("The distribution's root has no room for the standard mounts.");
   if (!mount_drives(boot, drives)) fail("A drive cannot be mounted below /mnt.");
 }

@@ -137,7 +137,7 @@ void run_program() {
       if (!directory) {
         error = directory.error();
       } else {
-        task.fs->working_directory = *directory;
+        task.fs->working_directory.set(*directory);
         step = control::LaunchStep::kProgram;
         auto found = find_program(task, launch);
         if (found) {

@@ -91,7 +91,7 @@ void begin_shutdown(State& state, u32 grace_ms) {
 }
 
 void finish_shutdown() {
-  for (Mount& mount : kernel().mounts) (void)mount.filesystem().sync();
+  for (const RefPtr<Mount>& mount : kernel().mounts.all()) (void)mount->filesystem().sync();
   pico::exit_process();
 }
 
@@ -256,6 +256,10 @@ void run(host::UniqueFd death_events) {
   Task& task = Task::current();
   KernelLock::Held held;
   for (;;) {
+    {
+      KernelLock::Released released;
+      task.epoch.reclaim();
+    }
     collect_finished_launches();
     report_idleness(state);
     if (state.shutting_down && live_processes() == 0) finish_shutdown();

@@ -192,6 +192,11 @@ Result<u64> AddressSpace::map(u64 hint, u64 length, abi::ProtFlags protection, a
   if (lock != MemoryLock::kNone) TRY(may_lock(size, Errno::kEAGAIN));
   MapSource source;
   if (file) source = TRY(file->map());
+  // A seal may have come since the caller looked.
+  if (!source.shared_writable && protection.has(abi::ProtFlag::kPROT_WRITE) &&
+      (flags.raw() & abi::kMAP_TYPE) != raw(MapFlag::kMAP_PRIVATE)) {
+    return Errno::kEPERM;
+  }
   u32 host_flags = flags.raw() & kHostFlags;
   if (source.fd.value < 0) {
     host_flags |= raw(MapFlag::kMAP_ANONYMOUS);
@@ -402,8 +407,10 @@ void AddressSpace::forget_all() {
 }
 
 void AddressSpace::set_executable(Path path) {
-  if (path) path.inode().executors += 1;
-  if (executable) executable.inode().executors -= 1;
+  // Somebody may have opened it for writing since it was looked at.
+  const bool excludes = path && path.inode().begin_executing();
+  if (excludes_writers_) executable.inode().end_executing();
+  excludes_writers_ = excludes;
   executable = std::move(path);
 }
 

@@ -57,7 +57,8 @@ class AddressSpace final : public RefCounted {
   u64 arguments_begin = 0, arguments_end = 0;
   u64 environment_begin = 0, environment_end = 0;
   std::vector<u64> auxv;
-  Path executable;  ///< set by set_executable()
+  Path executable;                 ///< set by set_executable()
+  bool excludes_writers_ = false;  ///< the executable has been begun (Inode::begin_executing)
 
   /// man 2 mmap, after the file's checks. `file` null: anonymous memory.
   Result<u64> map(u64 hint, u64 length, abi::ProtFlags protection, abi::MapFlags flags,

@@ -86,7 +86,7 @@ namespace {
 bool can_have_one(const File& file) {
   if (!kernel().rewrites_calls || !file.has_inode()) return false;
   const Inode& inode = file.inode();
-  return inode.is_regular() && inode.writers == 0 && !inode.text &&
+  return inode.is_regular() && !inode.has_writers() && !inode.text &&
          inode.filesystem().dentries_are_stable();
 }
 

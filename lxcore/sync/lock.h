@@ -23,9 +23,9 @@ enum class LockRank : u8 {
   kKernel,       ///< processes, signals, timers, System V objects (kernel_lock.h)
   kFileSystem,   ///< what one file system keeps of its own besides inodes
   kDescriptors,  ///< a descriptor table
-  kFsContext,    ///< root and working directory
   kDentries,     ///< changes of the dentry cache
   kMounts,       ///< changes of the mount tree
+  kPaths,        ///< roots, working directories, mountpoints
   kObject,       ///< a pipe, socket, terminal, event descriptor
   kPeer,         ///< the other end of an object whose lock is held
   kInode,        ///< attributes and state of one inode

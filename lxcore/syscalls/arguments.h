@@ -15,6 +15,7 @@ namespace lxss {
 struct UnlockedTask {
   UnlockedTask(Task& task) : task(task) {}
   Task& task;
+  UnlockedTask(Task& of) : task(of) {}
   Task* operator->() const { return &task; }
   operator Task&() const { return task; }
 };

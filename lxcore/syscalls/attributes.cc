@@ -24,6 +24,7 @@ Result<Path> resolve_at(Task& task, Fd directory, std::string_view path, abi::At
 
 Result<> apply(const Path& at, const AttributeChange& change) {
   RefPtr<Inode> inode(at.inode());
+  KernelLock::HeldFor guard(inode->locking());
   TRY(inode->set_attributes(change));
   vfs::notify(*at.dentry, vfs::kIN_ATTRIB);
   return {};
@@ -122,47 +123,48 @@ Result<Times> read_times(UserIn<abi::Timeval> from) {
 
 }  // namespace
 
-Result<> chmod(Task& task, UserString path, u32 mode) {
+Result<> chmod(UnlockedTask task, UserString path, u32 mode) {
   return fchmodat(task, kWorkingDirectory, path, mode);
 }
 
-Result<> fchmod(Task& task, Fd fd, u32 mode) {
-  RefPtr<File> file = TRY(task.file(fd));
+Result<> fchmod(UnlockedTask task, Fd fd, u32 mode) {
+  RefPtr<File> file = TRY(task->file(fd));
   if (!file->has_inode()) return Errno::kEBADF;
   return change_mode(task, file->path(), mode);
 }
 
-Result<> fchmodat(Task& task, Fd directory, UserString path, u32 mode) {
+Result<> fchmodat(UnlockedTask task, Fd directory, UserString path, u32 mode) {
   return fchmodat2(task, directory, path, mode, {});
 }
 
-Result<> fchmodat2(Task& task, Fd directory, UserString path, u32 mode, abi::AtFlags flags) {
+Result<> fchmodat2(UnlockedTask task, Fd directory, UserString path, u32 mode, abi::AtFlags flags) {
   if (!flags.within(AtFlag::kAT_SYMLINK_NOFOLLOW | AtFlag::kAT_EMPTY_PATH)) return Errno::kEINVAL;
   TRY_PATH(text, path);
   return change_mode(task, TRY(resolve_at(task, directory, text, flags)), mode);
 }
 
-Result<> chown(Task& task, UserString path, u32 uid, u32 gid) {
+Result<> chown(UnlockedTask task, UserString path, u32 uid, u32 gid) {
   return fchownat(task, kWorkingDirectory, path, uid, gid, {});
 }
 
-Result<> lchown(Task& task, UserString path, u32 uid, u32 gid) {
+Result<> lchown(UnlockedTask task, UserString path, u32 uid, u32 gid) {
   return fchownat(task, kWorkingDirectory, path, uid, gid, AtFlag::kAT_SYMLINK_NOFOLLOW);
 }
 
-Result<> fchown(Task& task, Fd fd, u32 uid, u32 gid) {
-  RefPtr<File> file = TRY(task.file(fd));
+Result<> fchown(UnlockedTask task, Fd fd, u32 uid, u32 gid) {
+  RefPtr<File> file = TRY(task->file(fd));
   if (!file->has_inode()) return Errno::kEBADF;
   return change_owner(task, file->path(), uid, gid);
 }
 
-Result<> fchownat(Task& task, Fd directory, UserString path, u32 uid, u32 gid, abi::AtFlags flags) {
+Result<> fchownat(UnlockedTask task, Fd directory, UserString path, u32 uid, u32 gid,
+                  abi::AtFlags flags) {
   if (!flags.within(AtFlag::kAT_SYMLINK_NOFOLLOW | AtFlag::kAT_EMPTY_PATH)) return Errno::kEINVAL;
   TRY_PATH(text, path);
   return change_owner(task, TRY(resolve_at(task, directory, text, flags)), uid, gid);
 }
 
-Result<> utime(Task& task, UserString path, UserIn<abi::Utimbuf> times) {
+Result<> utime(UnlockedTask task, UserString path, UserIn<abi::Utimbuf> times) {
   Times given;
   if (times) {
     const abi::Utimbuf seconds = TRY(times.read());
@@ -172,16 +174,16 @@ Result<> utime(Task& task, UserString path, UserIn<abi::Utimbuf> times) {
   return change_times(task, TRY(resolve_at(task, kWorkingDirectory, text, {})), given);
 }
 
-Result<> utimes(Task& task, UserString path, UserIn<abi::Timeval> times) {
+Result<> utimes(UnlockedTask task, UserString path, UserIn<abi::Timeval> times) {
   return futimesat(task, kWorkingDirectory, path, times);
 }
 
-Result<> futimesat(Task& task, Fd directory, UserString path, UserIn<abi::Timeval> times) {
+Result<> futimesat(UnlockedTask task, Fd directory, UserString path, UserIn<abi::Timeval> times) {
   const Times given = TRY(read_times(times));
   return change_times_at(task, directory, path, given, {});
 }
 
-Result<> utimensat(Task& task, Fd directory, UserString path, UserIn<abi::Timespec> times,
+Result<> utimensat(UnlockedTask task, Fd directory, UserString path, UserIn<abi::Timespec> times,
                    abi::AtFlags flags) {
   Times given;
   if (times) {

@@ -15,20 +15,20 @@ Result<Fd> duplicate_at(Task& task, Fd from, Fd to, bool close_on_exec) {
 
 }  // namespace
 
-Result<Fd> dup(Task& task, Fd fd) {
-  RefPtr<File> file = TRY(task.files->get(fd));
-  return task.files->install(std::move(file), false, task.limit(abi::kRLIMIT_NOFILE));
+Result<Fd> dup(UnlockedTask task, Fd fd) {
+  RefPtr<File> file = TRY(task->files->get(fd));
+  return task->files->install(std::move(file), false, task->limit(abi::kRLIMIT_NOFILE));
 }
 
-Result<Fd> dup2(Task& task, Fd from, Fd to) {
+Result<Fd> dup2(UnlockedTask task, Fd from, Fd to) {
   if (from == to) {
-    TRY(task.files->get(from));
+    TRY(task->files->get(from));
     return to;
   }
   return duplicate_at(task, from, to, false);
 }
 
-Result<Fd> dup3(Task& task, Fd from, Fd to, abi::OpenFlags flags) {
+Result<Fd> dup3(UnlockedTask task, Fd from, Fd to, abi::OpenFlags flags) {
   if (!flags.within(abi::OpenFlag::kO_CLOEXEC) || from == to) return Errno::kEINVAL;
   return duplicate_at(task, from, to, flags.has(abi::OpenFlag::kO_CLOEXEC));
 }

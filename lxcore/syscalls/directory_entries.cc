@@ -74,9 +74,10 @@ class EntryWriter final : public DirectorySink {
 };
 
 Result<usize> list(Task& task, Fd fd, UserAddr to, u32 size, bool old_layout) {
-  RefPtr<File> file = TRY(task.file(fd));
+  FileRef file = TRY(task.file(fd));
   if (!file->has_inode() || !file->inode().is_directory()) return Errno::kENOTDIR;
   if (file->path().dentry->unlinked()) return Errno::kENOENT;
+  KernelLock::HeldFor guard(file->locking());
   SleepLock::Held held;
   TRY(held.lock(task, file->position_lock));
   [[gnu::uninitialized]] EntryWriter writer(to, size, old_layout);
@@ -94,11 +95,11 @@ Result<usize> list(Task& task, Fd fd, UserAddr to, u32 size, bool old_layout) {
 
 }  // namespace
 
-Result<usize> getdents(Task& task, Fd fd, Bytes buffer, u32 size) {
+Result<usize> getdents(UnlockedTask task, Fd fd, Bytes buffer, u32 size) {
   return list(task, fd, buffer.address, size, true);
 }
 
-Result<usize> getdents64(Task& task, Fd fd, Bytes buffer, u32 size) {
+Result<usize> getdents64(UnlockedTask task, Fd fd, Bytes buffer, u32 size) {
   return list(task, fd, buffer.address, size, false);
 }
 

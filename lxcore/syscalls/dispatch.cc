@@ -137,6 +137,7 @@ void trap(const pico::Trap& trap) {
     case pico::TrapKind::kSystemCall:
       if (!trap.direct) texts::note_trap(Task::current(), pico::context().registers().rip);
       serve(trap.system_call);
+      Task::current().epoch.reclaim();
       signals::before_return_to_guest(Task::current().system_call);
       break;
     case pico::TrapKind::kFault: {

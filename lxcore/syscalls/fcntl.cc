@@ -1,4 +1,6 @@
 // fcntl and flock.
+#include <atomic>
+
 #include "lxcore/kernel.h"
 #include "lxcore/syscalls/file.h"
 #include "lxcore/task/lifecycle.h"
@@ -19,7 +21,7 @@ Result<> set_status_flags(Task& task, File& file, abi::OpenFlags wanted) {
       file.has_inode()) {
     TRY(vfs::check_owner(*task.credentials, file.inode()));
   }
-  file.set_status_flags(file.flags().without(kSettable) | (wanted & kSettable));
+  file.change_status_flags(kSettable, wanted & kSettable);
   return {};
 }
 
@@ -31,11 +33,13 @@ Result<> set_range(File& file, const abi::Flock& given, FileLock& lock) {
     case abi::kSEEK_SET:
       break;
     case abi::kSEEK_CUR:
-      base = static_cast<i64>(file.position);
+      base = static_cast<i64>(std::atomic_ref(file.position).load(std::memory_order_relaxed));
       break;
-    case abi::kSEEK_END:
+    case abi::kSEEK_END: {
+      KernelLock::HeldFor guard(file.inode().locking());
       base = static_cast<i64>(TRY(file.inode().attributes()).size);
       break;
+    }
     default:
       return Errno::kEINVAL;
   }
@@ -77,7 +81,8 @@ Result<u64> record_lock(Task& task, Fd fd, File& file, i32 command, UserInOut<ab
 
   Inode& inode = file.inode();
   if (get) {
-    const FileLock* other = given.l_type == abi::kF_UNLCK ? nullptr : locks::conflict(inode, lock);
+    std::optional<FileLock> other;
+    if (given.l_type != abi::kF_UNLCK) other = locks::conflict(inode, lock);
     if (!other) {
       given.l_type = abi::kF_UNLCK;
     } else {
@@ -106,9 +111,15 @@ Result<u64> record_lock(Task& task, Fd fd, File& file, i32 command, UserInOut<ab
   return u64{0};
 }
 
+i32 get_owner(const File& file) {
+  KernelLock::Held held;
+  return file.owner;
+}
+
 Result<u64> get_owner_ex(const File& file, UserOut<abi::FOwnerEx> out) {
-  abi::FOwnerEx owner{abi::kF_OWNER_PID, file.owner};
-  if (file.owner < 0) owner = {abi::kF_OWNER_PGRP, -file.owner};
+  const i32 id = get_owner(file);
+  abi::FOwnerEx owner{abi::kF_OWNER_PID, id};
+  if (id < 0) owner = {abi::kF_OWNER_PGRP, -id};
   TRY(out.write(owner));
   return u64{0};
 }
@@ -116,6 +127,7 @@ Result<u64> get_owner_ex(const File& file, UserOut<abi::FOwnerEx> out) {
 /// `id` is a process, or a group if negative; 0 is nobody.
 Result<u64> set_owner(File& file, i32 id) {
   if (id == INT32_MIN) return Errno::kEINVAL;
+  KernelLock::Held held;
   if (id > 0 && !lifecycle::find_process(Pid{id})) return Errno::kESRCH;
   if (id < 0 && !lifecycle::find_group(Pid{-id})) return Errno::kESRCH;
   file.owner = id;
@@ -150,8 +162,9 @@ bool works_on_path_only(i32 command) {
 
 }  // namespace
 
-Result<u64> fcntl(Task& task, Fd fd, i32 command, u64 argument) {
-  RefPtr<File> file = TRY(task.files->get(fd));
+Result<u64> fcntl(UnlockedTask calling, Fd fd, i32 command, u64 argument) {
+  Task& task = calling;
+  FileRef file = TRY(task.files->borrow(fd));
   if (file->is_path_only() && !works_on_path_only(command)) return Errno::kEBADF;
   const UserAddr address{argument};
   switch (command) {
@@ -159,7 +172,7 @@ Result<u64> fcntl(Task& task, Fd fd, i32 command, u64 argument) {
     case abi::kF_DUPFD_CLOEXEC: {
       const u64 limit = task.limit(abi::kRLIMIT_NOFILE);
       if (argument >= limit || argument > INT32_MAX) return Errno::kEINVAL;
-      const Fd copy = TRY(task.files->install(std::move(file), command == abi::kF_DUPFD_CLOEXEC,
+      const Fd copy = TRY(task.files->install(file, command == abi::kF_DUPFD_CLOEXEC,
                                               limit, static_cast<i32>(argument)));
       return static_cast<u64>(copy.value);
     }
@@ -184,19 +197,23 @@ Result<u64> fcntl(Task& task, Fd fd, i32 command, u64 argument) {
     case abi::kF_OFD_SETLKW:
       return record_lock(task, fd, *file, command, {address});
     case abi::kF_GETOWN:
-      return static_cast<u64>(i64{file->owner});
+      return static_cast<u64>(i64{get_owner(*file)});
     case abi::kF_SETOWN:
       return set_owner(*file, static_cast<i32>(argument));
     case abi::kF_GETOWN_EX:
       return get_owner_ex(*file, {address});
     case abi::kF_SETOWN_EX:
       return set_owner_ex(*file, {address});
-    case abi::kF_GETSIG:
+    case abi::kF_GETSIG: {
+      KernelLock::Held held;
       return static_cast<u64>(file->owner_signal);
-    case abi::kF_SETSIG:
+    }
+    case abi::kF_SETSIG: {
       if (argument > static_cast<u64>(abi::kNSIG)) return Errno::kEINVAL;
+      KernelLock::Held held;
       file->owner_signal = static_cast<i32>(argument);
       return u64{0};
+    }
     case abi::kF_GETLEASE:
       return static_cast<u64>(abi::kF_UNLCK);
     case abi::kF_SETLEASE:
@@ -204,6 +221,7 @@ Result<u64> fcntl(Task& task, Fd fd, i32 command, u64 argument) {
       return static_cast<i32>(argument) == abi::kF_UNLCK ? Errno::kEAGAIN : Errno::kEINVAL;
     case abi::kF_SETPIPE_SZ:
     case abi::kF_GETPIPE_SZ: {
+      KernelLock::HeldFor guard(file->locking());
       auto result = file->control(task, command, argument);
       // What is not a pipe.
       if (result.is(Errno::kEINVAL) && file->has_inode() && file->inode().type() != abi::kS_IFIFO) {
@@ -212,14 +230,16 @@ Result<u64> fcntl(Task& task, Fd fd, i32 command, u64 argument) {
       return result;
     }
     case abi::kF_ADD_SEALS:
-    case abi::kF_GET_SEALS:
+    case abi::kF_GET_SEALS: {
+      KernelLock::HeldFor guard(file->locking());
       return file->control(task, command, argument);
+    }
     default:
       return Errno::kEINVAL;
   }
 }
 
-Result<> flock(Task& task, Fd fd, abi::LockOps operation) {
+Result<> flock(UnlockedTask task, Fd fd, abi::LockOps operation) {
   using abi::LockOp;
   const bool wait = !operation.has(LockOp::kLOCK_NB);
   const u32 kind = operation.without(LockOp::kLOCK_NB).raw();
@@ -227,12 +247,12 @@ Result<> flock(Task& task, Fd fd, abi::LockOps operation) {
       kind != static_cast<u32>(LockOp::kLOCK_UN)) {
     return Errno::kEINVAL;
   }
-  RefPtr<File> file = TRY(task.file(fd));
+  FileRef file = TRY(task->file(fd));
   if (!file->has_inode()) return Errno::kEBADF;
   FileLock lock;
   lock.kind = FileLock::Kind::kFlock;
   lock.owner = file.get();
-  lock.pid = task.process->pid;
+  lock.pid = task->process->pid;
   if (kind == static_cast<u32>(LockOp::kLOCK_UN)) {
     locks::release_range(file->inode(), lock);
     return {};

@@ -12,13 +12,14 @@ using ConstBytes = UserIn<std::byte>;
 using IoVectors = UserIn<abi::IoVec>;
 
 // open.cc
-Result<Fd> open(Task& task, UserString path, abi::OpenFlags flags, u32 mode);
-Result<Fd> openat(Task& task, Fd directory, UserString path, abi::OpenFlags flags, u32 mode);
-Result<Fd> openat2(Task& task, Fd directory, UserString path, UserIn<abi::OpenHow> how, usize size);
-Result<Fd> creat(Task& task, UserString path, u32 mode);
-Result<Fd> memfd_create(Task& task, UserString name, abi::MemfdFlags flags);
-Result<> close(Task& task, Fd fd);
-Result<> close_range(Task& task, u32 first, u32 last, abi::CloseRangeFlags flags);
+Result<Fd> open(UnlockedTask task, UserString path, abi::OpenFlags flags, u32 mode);
+Result<Fd> openat(UnlockedTask task, Fd directory, UserString path, abi::OpenFlags flags, u32 mode);
+Result<Fd> openat2(UnlockedTask task, Fd directory, UserString path, UserIn<abi::OpenHow> how,
+                   usize size);
+Result<Fd> creat(UnlockedTask task, UserString path, u32 mode);
+Result<Fd> memfd_create(UnlockedTask task, UserString name, abi::MemfdFlags flags);
+Result<> close(UnlockedTask task, Fd fd);
+Result<> close_range(UnlockedTask task, u32 first, u32 last, abi::CloseRangeFlags flags);
 
 // file_io.cc
 Result<usize> read(UnlockedTask task, Fd fd, Bytes buffer, usize size);
@@ -41,33 +42,33 @@ Result<usize> copy_file_range(Task& task, Fd from, UserInOut<i64> from_offset, F
                               UserInOut<i64> to_offset, usize count, u32 flags);
 
 // descriptors.cc
-Result<Fd> dup(Task& task, Fd fd);
-Result<Fd> dup2(Task& task, Fd from, Fd to);
-Result<Fd> dup3(Task& task, Fd from, Fd to, abi::OpenFlags flags);
+Result<Fd> dup(UnlockedTask task, Fd fd);
+Result<Fd> dup2(UnlockedTask task, Fd from, Fd to);
+Result<Fd> dup3(UnlockedTask task, Fd from, Fd to, abi::OpenFlags flags);
 
 // fcntl.cc
-Result<u64> fcntl(Task& task, Fd fd, i32 command, u64 argument);
-Result<> flock(Task& task, Fd fd, abi::LockOps operation);
+Result<u64> fcntl(UnlockedTask task, Fd fd, i32 command, u64 argument);
+Result<> flock(UnlockedTask task, Fd fd, abi::LockOps operation);
 
 // ioctl.cc
-Result<u64> ioctl(Task& task, Fd fd, u32 request, u64 argument);
+Result<u64> ioctl(UnlockedTask task, Fd fd, u32 request, u64 argument);
 
 // file_size.cc
 Result<> truncate(Task& task, UserString path, i64 size);
-Result<> ftruncate(Task& task, Fd fd, i64 size);
-Result<> fallocate(Task& task, Fd fd, abi::FallocateFlags mode, i64 offset, i64 length);
-Result<> fadvise64(Task& task, Fd fd, i64 offset, i64 length, i32 advice);
-Result<> readahead(Task& task, Fd fd, i64 offset, usize count);
+Result<> ftruncate(UnlockedTask task, Fd fd, i64 size);
+Result<> fallocate(UnlockedTask task, Fd fd, abi::FallocateFlags mode, i64 offset, i64 length);
+Result<> fadvise64(UnlockedTask task, Fd fd, i64 offset, i64 length, i32 advice);
+Result<> readahead(UnlockedTask task, Fd fd, i64 offset, usize count);
 
 // file_sync.cc
-Result<> fsync(Task& task, Fd fd);
-Result<> fdatasync(Task& task, Fd fd);
-Result<> sync(Task& task);
-Result<> syncfs(Task& task, Fd fd);
-Result<> sync_file_range(Task& task, Fd fd, i64 offset, i64 length, abi::SyncFileRangeFlags flags);
+Result<> fsync(UnlockedTask task, Fd fd);
+Result<> fdatasync(UnlockedTask task, Fd fd);
+Result<> sync(UnlockedTask task);
+Result<> syncfs(UnlockedTask task, Fd fd);
+Result<> sync_file_range(UnlockedTask task, Fd fd, i64 offset, i64 length, abi::SyncFileRangeFlags flags);
 
 // directory_entries.cc
-Result<usize> getdents(Task& task, Fd fd, Bytes buffer, u32 size);
-Result<usize> getdents64(Task& task, Fd fd, Bytes buffer, u32 size);
+Result<usize> getdents(UnlockedTask task, Fd fd, Bytes buffer, u32 size);
+Result<usize> getdents64(UnlockedTask task, Fd fd, Bytes buffer, u32 size);
 
 }  // namespace lxss::sys

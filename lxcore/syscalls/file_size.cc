@@ -1,4 +1,5 @@
 // The size of files, and advice about their use.
+#include "base/scope.h"
 #include "lxcore/syscalls/file.h"
 #include "lxcore/syscalls/file_access.h"
 #include "lxcore/syscalls/path_argument.h"
@@ -29,7 +30,8 @@ Result<> truncate(Task& task, UserString path, i64 size) {
   if (!inode.is_regular()) return Errno::kEINVAL;
   if (at.mount->read_only()) return Errno::kEROFS;
   TRY(vfs::check_access(*task.credentials, inode, vfs::Access::kWrite));
-  if (inode.executors != 0) return Errno::kETXTBSY;
+  if (!inode.begin_writing()) return Errno::kETXTBSY;
+  ScopeExit done([&] { inode.end_writing(); });
   SleepLock::Held held;
   TRY(held.lock(task, inode.write_lock));
   if (static_cast<u64>(size) > TRY(inode.attributes()).size) {
@@ -44,9 +46,10 @@ Result<> truncate(Task& task, UserString path, i64 size) {
   return {};
 }
 
-Result<> ftruncate(Task& task, Fd fd, i64 size) {
+Result<> ftruncate(UnlockedTask task, Fd fd, i64 size) {
   if (size < 0) return Errno::kEINVAL;
-  RefPtr<File> file = TRY(task.file(fd));
+  FileRef file = TRY(task->file(fd));
+  KernelLock::HeldFor guard(file->locking());
   if (!file->has_inode() || !file->inode().is_regular() || !file->writable()) {
     return Errno::kEINVAL;
   }
@@ -62,9 +65,10 @@ Result<> ftruncate(Task& task, Fd fd, i64 size) {
   return {};
 }
 
-Result<> fallocate(Task& task, Fd fd, abi::FallocateFlags mode, i64 offset, i64 length) {
+Result<> fallocate(UnlockedTask task, Fd fd, abi::FallocateFlags mode, i64 offset, i64 length) {
   using abi::FallocateFlag;
-  RefPtr<File> file = TRY(task.file(fd));
+  FileRef file = TRY(task->file(fd));
+  KernelLock::HeldFor guard(file->locking());
   if (offset < 0 || length <= 0) return Errno::kEINVAL;
   constexpr abi::FallocateFlags kSupported =
       FallocateFlag::kFALLOC_FL_KEEP_SIZE | FallocateFlag::kFALLOC_FL_PUNCH_HOLE |
@@ -95,15 +99,15 @@ Result<> fallocate(Task& task, Fd fd, abi::FallocateFlags mode, i64 offset, i64 
   return {};
 }
 
-Result<> fadvise64(Task& task, Fd fd, i64, i64 length, i32 advice) {
-  RefPtr<File> file = TRY(task.file(fd));
+Result<> fadvise64(UnlockedTask task, Fd fd, i64, i64 length, i32 advice) {
+  FileRef file = TRY(task->file(fd));
   if (file->has_inode() && file->inode().type() == abi::kS_IFIFO) return Errno::kESPIPE;
   if (length < 0 || advice < 0 || advice > abi::kPOSIX_FADV_NOREUSE) return Errno::kEINVAL;
   return {};  // the host's cache does well without
 }
 
-Result<> readahead(Task& task, Fd fd, i64, usize) {
-  RefPtr<File> file = TRY(task.file(fd));
+Result<> readahead(UnlockedTask task, Fd fd, i64, usize) {
+  FileRef file = TRY(task->file(fd));
   if (!file->readable()) return Errno::kEBADF;
   if (!file->has_inode() || !file->inode().is_regular()) return Errno::kEINVAL;
   return {};

@@ -7,33 +7,42 @@
 
 namespace lxss::sys {
 
-Result<> fsync(Task& task, Fd fd) {
-  RefPtr<File> file = TRY(task.file(fd));
+Result<> fsync(UnlockedTask task, Fd fd) {
+  FileRef file = TRY(task->file(fd));
+  KernelLock::HeldFor guard(file->locking());
   return file->sync(false);
 }
 
-Result<> fdatasync(Task& task, Fd fd) {
-  RefPtr<File> file = TRY(task.file(fd));
+Result<> fdatasync(UnlockedTask task, Fd fd) {
+  FileRef file = TRY(task->file(fd));
+  KernelLock::HeldFor guard(file->locking());
   return file->sync(true);
 }
 
-Result<> sync(Task&) {
-  // Syncing gives up the lock, and mounts may change meanwhile.
+Result<> sync(UnlockedTask) {
+  // Mounts may change meanwhile.
   std::vector<RefPtr<FileSystem>> filesystems;
-  for (Mount& mount : vfs::mounts()) filesystems.emplace_back(mount.filesystem());
-  for (const RefPtr<FileSystem>& filesystem : filesystems) (void)filesystem->sync();
+  for (const RefPtr<Mount>& mount : kernel().mounts.all()) {
+    filesystems.emplace_back(mount->filesystem());
+  }
+  for (const RefPtr<FileSystem>& filesystem : filesystems) {
+    KernelLock::HeldFor guard(filesystem->locking());
+    (void)filesystem->sync();
+  }
   return {};
 }
 
-Result<> syncfs(Task& task, Fd fd) {
-  RefPtr<File> file = TRY(task.file(fd));
+Result<> syncfs(UnlockedTask task, Fd fd) {
+  FileRef file = TRY(task->file(fd));
   if (!file->has_inode()) return {};
+  KernelLock::HeldFor guard(file->inode().locking());
   return file->inode().filesystem().sync();
 }
 
-Result<> sync_file_range(Task& task, Fd fd, i64 offset, i64 length, abi::SyncFileRangeFlags flags) {
+Result<> sync_file_range(UnlockedTask task, Fd fd, i64 offset, i64 length,
+                         abi::SyncFileRangeFlags flags) {
   using abi::SyncFileRangeFlag;
-  RefPtr<File> file = TRY(task.file(fd));
+  FileRef file = TRY(task->file(fd));
   i64 end;
   if (!flags.within(SyncFileRangeFlag::kSYNC_FILE_RANGE_WAIT_BEFORE |
                     SyncFileRangeFlag::kSYNC_FILE_RANGE_WRITE |
@@ -49,6 +58,7 @@ Result<> sync_file_range(Task& task, Fd fd, i64 offset, i64 length, abi::SyncFil
                  SyncFileRangeFlag::kSYNC_FILE_RANGE_WAIT_AFTER)) {
     return {};
   }
+  KernelLock::HeldFor guard(file->locking());
   return file->sync(true);
 }
 

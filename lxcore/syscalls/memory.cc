@@ -31,7 +31,7 @@ Result<RefPtr<File>> file_to_map(Task& task, Fd fd, abi::ProtFlags protection, b
   if (!file->readable()) return Errno::kEACCES;
   if (shared && protection.has(ProtFlag::kPROT_WRITE) && !file->writable()) return Errno::kEACCES;
   if (protection.has(ProtFlag::kPROT_EXEC) && file->path().mount &&
-      file->path().mount->flags.has(abi::MountFlag::kMS_NOEXEC)) {
+      file->path().mount->flags().has(abi::MountFlag::kMS_NOEXEC)) {
     return Errno::kEPERM;
   }
   const MapSource source = TRY(file->map());

@@ -1,5 +1,6 @@
 // mount and umount2.
 #include "lxcore/vfs/mount.h"
+#include "lxcore/vfs/vfs.h"
 
 #include "lxcore/kernel.h"
 #include "lxcore/syscalls/path.h"
@@ -35,7 +36,7 @@ bool is_root_of_mount(const Path& at) { return at.dentry.get() == &at.mount->roo
 
 Result<> remount(const Path& at, MountFlags flags) {
   if (!is_root_of_mount(at)) return Errno::kEINVAL;
-  at.mount->flags = kept(flags);
+  at.mount->set_flags(kept(flags));
   return {};
 }
 
@@ -52,19 +53,14 @@ Result<> bind_below(const Path& from, const Path& to) {
     Path root, at;
   };
   std::vector<Below> found;
-  for (Mount& mount : vfs::mounts()) {
-    if (mount.mountpoint && mount.mountpoint.mount == from.mount &&
-        mount.mountpoint.mount != to.mount) {
-      for (const Dentry* d = mount.mountpoint.dentry.get(); d; d = d->parent()) {
-        if (d != from.dentry.get()) continue;
-        found.push_back({Path{RefPtr<Mount>(mount), RefPtr<Dentry>(mount.root())},
-                         Path{to.mount, mount.mountpoint.dentry}});
-        break;
-      }
-    }
+  for (const RefPtr<Mount>& mount : kernel().mounts.all()) {
+    const Path at = mount->mountpoint();
+    if (!at || at.mount != from.mount || at.mount == to.mount) continue;
+    if (!vfs::is_below(*at.dentry, *from.dentry)) continue;
+    found.push_back({Path{mount, RefPtr<Dentry>(mount->root())}, Path{to.mount, at.dentry}});
   }
   for (const Below& each : found) {
-    RefPtr<Mount> bound = TRY(vfs::bind(each.root, each.at, each.root.mount->flags));
+    RefPtr<Mount> bound = TRY(vfs::bind(each.root, each.at, each.root.mount->flags()));
     TRY(bind_below(each.root, Path{bound, RefPtr<Dentry>(bound->root())}));
   }
   return {};
@@ -73,7 +69,7 @@ Result<> bind_below(const Path& from, const Path& to) {
 Result<> bind(Task& task, UserString source, const Path& at, MountFlags flags) {
   TRY_PATH(text, source);
   const Path from = TRY(vfs::resolve(task, Fd{abi::kAT_FDCWD}, text, vfs::Walk::kFollow));
-  RefPtr<Mount> bound = TRY(vfs::bind(from, at, from.mount->flags));
+  RefPtr<Mount> bound = TRY(vfs::bind(from, at, from.mount->flags()));
   if (flags.has(MountFlag::kMS_REC)) {
     TRY(bind_below(from, Path{bound, RefPtr<Dentry>(bound->root())}));
   }

@@ -20,20 +20,20 @@ u64 from_user_device(u32 device) {
 
 }  // namespace
 
-Result<> mkdir(Task& task, UserString path, u32 mode) {
+Result<> mkdir(UnlockedTask task, UserString path, u32 mode) {
   return mkdirat(task, kWorkingDirectory, path, mode);
 }
 
-Result<> mkdirat(Task& task, Fd directory, UserString path, u32 mode) {
+Result<> mkdirat(UnlockedTask task, Fd directory, UserString path, u32 mode) {
   TRY_PATH(text, path);
   return vfs::make_directory(task, directory, text, mode);
 }
 
-Result<> mknod(Task& task, UserString path, u32 mode, u32 device) {
+Result<> mknod(UnlockedTask task, UserString path, u32 mode, u32 device) {
   return mknodat(task, kWorkingDirectory, path, mode, device);
 }
 
-Result<> mknodat(Task& task, Fd directory, UserString path, u32 mode, u32 device) {
+Result<> mknodat(UnlockedTask task, Fd directory, UserString path, u32 mode, u32 device) {
   u64 number = 0;
   mode &= abi::kS_IFMT | abi::kS_IALLUGO;
   switch (mode & abi::kS_IFMT) {
@@ -58,11 +58,11 @@ Result<> mknodat(Task& task, Fd directory, UserString path, u32 mode, u32 device
   return {};
 }
 
-Result<> link(Task& task, UserString old_path, UserString new_path) {
+Result<> link(UnlockedTask task, UserString old_path, UserString new_path) {
   return linkat(task, kWorkingDirectory, old_path, kWorkingDirectory, new_path, {});
 }
 
-Result<> linkat(Task& task, Fd old_directory, UserString old_path, Fd new_directory,
+Result<> linkat(UnlockedTask task, Fd old_directory, UserString old_path, Fd new_directory,
                 UserString new_path, abi::AtFlags flags) {
   if (!flags.within(AtFlag::kAT_SYMLINK_FOLLOW | AtFlag::kAT_EMPTY_PATH)) return Errno::kEINVAL;
   TRY_PATH(from, old_path);
@@ -71,7 +71,7 @@ Result<> linkat(Task& task, Fd old_directory, UserString old_path, Fd new_direct
   if (flags.has(AtFlag::kAT_SYMLINK_FOLLOW)) walk |= Walk::kFollow;
   if (flags.has(AtFlag::kAT_EMPTY_PATH)) {
     // Linux: whoever may search everything may name any descriptor.
-    if (from.view().empty() && !task.has_capability(abi::kCAP_DAC_READ_SEARCH)) {
+    if (from.view().empty() && !task->has_capability(abi::kCAP_DAC_READ_SEARCH)) {
       return Errno::kENOENT;
     }
     walk |= Walk::kEmptyPath;
@@ -80,61 +80,65 @@ Result<> linkat(Task& task, Fd old_directory, UserString old_path, Fd new_direct
   return vfs::link(task, target, new_directory, to);
 }
 
-Result<> symlink(Task& task, UserString target, UserString path) {
+Result<> symlink(UnlockedTask task, UserString target, UserString path) {
   return symlinkat(task, target, kWorkingDirectory, path);
 }
 
-Result<> symlinkat(Task& task, UserString target, Fd directory, UserString path) {
+Result<> symlinkat(UnlockedTask task, UserString target, Fd directory, UserString path) {
   TRY_PATH(to, target);
   TRY_PATH(text, path);
   return vfs::make_symlink(task, to, directory, text);
 }
 
-Result<> unlink(Task& task, UserString path) {
+Result<> unlink(UnlockedTask task, UserString path) {
   TRY_PATH(text, path);
   return vfs::unlink(task, kWorkingDirectory, text);
 }
 
-Result<> unlinkat(Task& task, Fd directory, UserString path, abi::AtFlags flags) {
+Result<> unlinkat(UnlockedTask task, Fd directory, UserString path, abi::AtFlags flags) {
   if (!flags.within(AtFlag::kAT_REMOVEDIR)) return Errno::kEINVAL;
   TRY_PATH(text, path);
   if (flags.has(AtFlag::kAT_REMOVEDIR)) return vfs::remove_directory(task, directory, text);
   return vfs::unlink(task, directory, text);
 }
 
-Result<> rmdir(Task& task, UserString path) {
+Result<> rmdir(UnlockedTask task, UserString path) {
   TRY_PATH(text, path);
   return vfs::remove_directory(task, kWorkingDirectory, text);
 }
 
-Result<> rename(Task& task, UserString old_path, UserString new_path) {
+Result<> rename(UnlockedTask task, UserString old_path, UserString new_path) {
   return renameat2(task, kWorkingDirectory, old_path, kWorkingDirectory, new_path, {});
 }
 
-Result<> renameat(Task& task, Fd old_directory, UserString old_path, Fd new_directory,
+Result<> renameat(UnlockedTask task, Fd old_directory, UserString old_path, Fd new_directory,
                   UserString new_path) {
   return renameat2(task, old_directory, old_path, new_directory, new_path, {});
 }
 
-Result<> renameat2(Task& task, Fd old_directory, UserString old_path, Fd new_directory,
+Result<> renameat2(UnlockedTask task, Fd old_directory, UserString old_path, Fd new_directory,
                    UserString new_path, abi::RenameFlags flags) {
   TRY_PATH(from, old_path);
   TRY_PATH(to, new_path);
   return vfs::rename(task, old_directory, from, new_directory, to, flags);
 }
 
-Result<usize> readlink(Task& task, UserString path, UserOut<char> buffer, i32 size) {
+Result<usize> readlink(UnlockedTask task, UserString path, UserOut<char> buffer, i32 size) {
   return readlinkat(task, kWorkingDirectory, path, buffer, size);
 }
 
-Result<usize> readlinkat(Task& task, Fd directory, UserString path, UserOut<char> buffer,
+Result<usize> readlinkat(UnlockedTask task, Fd directory, UserString path, UserOut<char> buffer,
                          i32 size) {
   if (size <= 0) return Errno::kEINVAL;
   TRY_PATH(text, path);
   const Path at = TRY(vfs::resolve(task, directory, text, Walk::kEmptyPath));
   RefPtr<Inode> inode(at.inode());
   if (!inode->is_symlink()) return text.view().empty() ? Errno::kENOENT : Errno::kEINVAL;
-  const std::string target = TRY(inode->read_link());
+  std::string target;
+  {
+    KernelLock::HeldFor guard(inode->locking());
+    target = TRY(inode->read_link());
+  }
   const usize length = std::min<usize>(target.size(), static_cast<usize>(size));
   TRY(copy_out(buffer.address, target.data(), length));
   return length;

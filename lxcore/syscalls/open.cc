@@ -33,17 +33,17 @@ constexpr u64 kKnownFlags =
 
 }  // namespace
 
-Result<Fd> open(Task& task, UserString path, OpenFlags flags, u32 mode) {
+Result<Fd> open(UnlockedTask task, UserString path, OpenFlags flags, u32 mode) {
   return openat(task, Fd{abi::kAT_FDCWD}, path, flags, mode);
 }
 
-Result<Fd> openat(Task& task, Fd directory, UserString path, OpenFlags flags, u32 mode) {
+Result<Fd> openat(UnlockedTask task, Fd directory, UserString path, OpenFlags flags, u32 mode) {
   flags = OpenFlags(flags.raw() & static_cast<u32>(kKnownFlags));
   TRY_PATH(text, path);
   return open_and_install(task, directory, text, flags, mode & kModeMask);
 }
 
-Result<Fd> openat2(Task& task, Fd directory, UserString path, UserIn<abi::OpenHow> how_at,
+Result<Fd> openat2(UnlockedTask task, Fd directory, UserString path, UserIn<abi::OpenHow> how_at,
                    usize size) {
   if (size < sizeof(abi::OpenHow)) return Errno::kEINVAL;
   if (size > kPageSize) return Errno::kE2BIG;
@@ -77,11 +77,11 @@ Result<Fd> openat2(Task& task, Fd directory, UserString path, UserIn<abi::OpenHo
   return open_and_install(task, directory, text, flags, static_cast<u32>(how.mode), restrictions);
 }
 
-Result<Fd> creat(Task& task, UserString path, u32 mode) {
+Result<Fd> creat(UnlockedTask task, UserString path, u32 mode) {
   return open(task, path, OpenFlag::kO_CREAT | OpenFlag::kO_WRONLY | OpenFlag::kO_TRUNC, mode);
 }
 
-Result<Fd> memfd_create(Task& task, UserString name, abi::MemfdFlags flags) {
+Result<Fd> memfd_create(UnlockedTask task, UserString name, abi::MemfdFlags flags) {
   using abi::MemfdFlag;
   if (!flags.within(MemfdFlag::kMFD_CLOEXEC | MemfdFlag::kMFD_ALLOW_SEALING |
                     MemfdFlag::kMFD_NOEXEC_SEAL | MemfdFlag::kMFD_EXEC) ||
@@ -93,26 +93,26 @@ Result<Fd> memfd_create(Task& task, UserString name, abi::MemfdFlags flags) {
   if (text.is(Errno::kENAMETOOLONG)) return Errno::kEINVAL;
   const std::string shown = TRY(std::move(text));
   RefPtr<File> file = TRY(create_memory_file(task, shown, flags));
-  return task.files->install(std::move(file), flags.has(MemfdFlag::kMFD_CLOEXEC),
-                             task.limit(abi::kRLIMIT_NOFILE));
+  return task->files->install(std::move(file), flags.has(MemfdFlag::kMFD_CLOEXEC),
+                              task->limit(abi::kRLIMIT_NOFILE));
 }
 
-Result<> close(Task& task, Fd fd) {
-  RefPtr<File> file = TRY(task.files->remove(fd));
+Result<> close(UnlockedTask task, Fd fd) {
+  RefPtr<File> file = TRY(task->files->remove(fd));
   return {};
 }
 
-Result<> close_range(Task& task, u32 first, u32 last, abi::CloseRangeFlags flags) {
+Result<> close_range(UnlockedTask task, u32 first, u32 last, abi::CloseRangeFlags flags) {
   using abi::CloseRangeFlag;
   if (!flags.within(CloseRangeFlag::kCLOSE_RANGE_UNSHARE | CloseRangeFlag::kCLOSE_RANGE_CLOEXEC) ||
       first > last) {
     return Errno::kEINVAL;
   }
-  if (flags.has(CloseRangeFlag::kCLOSE_RANGE_UNSHARE) && task.files->is_shared()) {
+  if (flags.has(CloseRangeFlag::kCLOSE_RANGE_UNSHARE) && task->files->is_shared()) {
     unshare_files(task);
   }
   constexpr u32 kLast = FdTable::kMaxDescriptors;
-  RefPtr<FdTable> files = task.files;
+  RefPtr<FdTable> files = task->files;
   for (i32 at = first <= kLast ? files->next_used(static_cast<i32>(first)) : -1;
        at >= 0 && static_cast<u32>(at) <= last; at = files->next_used(at + 1)) {
     const Fd fd{at};

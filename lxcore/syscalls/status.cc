@@ -2,7 +2,7 @@
 #include "lxcore/kernel.h"
 #include "lxcore/syscalls/path.h"
 #include "lxcore/syscalls/path_argument.h"
-#include "lxcore/vfs/vfs.h"
+#include "lxcore/vfs/walk.h"
 
 namespace lxss::sys {
 
@@ -30,8 +30,7 @@ Result<> stat_at(Task& task, Fd directory, UserString path, UserOut<abi::Stat> o
   } else {
     TRY(text.read(path));
   }
-  const Path at = TRY(vfs::resolve(task, directory, text, walk_flags(flags)));
-  return out.write(TRY(vfs::stat(at)));
+  return out.write(TRY(vfs::stat(task, directory, text, walk_flags(flags))));
 }
 
 abi::StatxTimestamp to_statx(const abi::Timespec& time) {
@@ -40,7 +39,7 @@ abi::StatxTimestamp to_statx(const abi::Timespec& time) {
 
 Result<abi::Statx> statx_of(const Path& path) {
   Inode& inode = path.inode();
-  const Attributes attributes = TRY(inode.attributes());
+  const Attributes attributes = TRY(vfs::attributes(inode));
   const u64 device = inode.filesystem().device();
   abi::Statx result{};
   result.stx_mask = (StatxMask::kSTATX_BASIC_STATS | StatxMask::kSTATX_MNT_ID).raw();
@@ -73,8 +72,9 @@ Result<abi::Statx> statx_of(const Path& path) {
 
 Result<abi::Statfs> statfs_of(const Path& path) {
   FileSystem& filesystem = path.inode().filesystem();
+  KernelLock::HeldFor guard(filesystem.locking());
   abi::Statfs result = TRY(filesystem.statistics());
-  const u64 flags = path.mount->flags.raw();
+  const u64 flags = path.mount->flags().raw();
   // The bits of mount(2) and of statfs(2) are the same, but for the last of these.
   using abi::MountFlag;
   constexpr u64 kSame = (MountFlag::kMS_RDONLY | MountFlag::kMS_NOSUID | MountFlag::kMS_NODEV |
@@ -82,46 +82,34 @@ Result<abi::Statfs> statfs_of(const Path& path) {
                          MountFlag::kMS_NOATIME | MountFlag::kMS_NODIRATIME)
                             .raw();
   result.f_flags = abi::kST_VALID | static_cast<i64>(flags & kSame);
-  if (path.mount->flags.has(MountFlag::kMS_RELATIME)) result.f_flags |= abi::kST_RELATIME;
-  if (path.mount->flags.has(MountFlag::kMS_NOSYMFOLLOW)) result.f_flags |= abi::kST_NOSYMFOLLOW;
+  if (path.mount->flags().has(MountFlag::kMS_RELATIME)) result.f_flags |= abi::kST_RELATIME;
+  if (path.mount->flags().has(MountFlag::kMS_NOSYMFOLLOW)) result.f_flags |= abi::kST_NOSYMFOLLOW;
   result.f_fsid = {{static_cast<i32>(filesystem.device()), 0}};
   return result;
 }
 
-/// The task as its real ids make it, for access(2). Nothing to do for most.
-class RealIds {
- public:
-  explicit RealIds(Task& task) : task_(task) {
-    const Credentials& who = *task.credentials;
-    const u64 effective = who.uid == 0 ? who.permitted : 0;
-    if (who.fsuid == who.uid && who.fsgid == who.gid && who.effective == effective) return;
-    saved_ = task.credentials;
-    RefPtr<Credentials> real = who.copy();
-    real->fsuid = who.uid;
-    real->fsgid = who.gid;
-    real->effective = effective;
-    task.credentials = std::move(real);
+/// Who the task is by its real ids, for access(2).
+RefPtr<Credentials> real_ids(Task& task) {
+  const Credentials& who = *task.credentials;
+  const u64 effective = who.uid == 0 ? who.permitted : 0;
+  if (who.fsuid == who.uid && who.fsgid == who.gid && who.effective == effective) {
+    return task.credentials;
   }
-  RealIds(const RealIds&) = delete;
-  RealIds& operator=(const RealIds&) = delete;
-  ~RealIds() {
-    if (saved_) task_.credentials = std::move(saved_);
-  }
+  RefPtr<Credentials> real = who.copy();
+  real->fsuid = who.uid;
+  real->fsgid = who.gid;
+  real->effective = effective;
+  return real;
+}
 
- private:
-  Task& task_;
-  RefPtr<Credentials> saved_;
-};
-
-Result<> check(Task& task, const Path& at, i32 mode) {
-  Inode& inode = at.inode();
+/// Inside a Reading, or of what the caller holds.
+Result<> check(const Credentials& who, const Mount& mount, const Inode& inode, i32 mode) {
   const bool plain = inode.is_regular() || inode.is_directory() || inode.is_symlink();
-  if ((mode & abi::kX_OK) && inode.is_regular() &&
-      at.mount->flags.has(abi::MountFlag::kMS_NOEXEC)) {
+  if ((mode & abi::kX_OK) && inode.is_regular() && mount.flags().has(abi::MountFlag::kMS_NOEXEC)) {
     return Errno::kEACCES;
   }
-  TRY(vfs::check_access(*task.credentials, inode, vfs::AccessMask(static_cast<u32>(mode))));
-  if ((mode & abi::kW_OK) && plain && at.mount->read_only()) return Errno::kEROFS;
+  TRY(vfs::check_access(who, inode, vfs::AccessMask(static_cast<u32>(mode))));
+  if ((mode & abi::kW_OK) && plain && mount.read_only()) return Errno::kEROFS;
   return {};
 }
 
@@ -131,31 +119,35 @@ Result<> access_at(Task& task, Fd directory, UserString path, i32 mode, abi::AtF
     return Errno::kEINVAL;
   }
   TRY_PATH(text, path);
-  const WalkFlags walk = walk_flags(flags);
-  if (flags.has(AtFlag::kAT_EACCESS)) {
-    return check(task, TRY(vfs::resolve(task, directory, text, walk)), mode);
+  const RefPtr<Credentials> who =
+      flags.has(AtFlag::kAT_EACCESS) ? task.credentials : real_ids(task);
+  if (text.view().empty()) {
+    const Path at = TRY(vfs::resolve(task, directory, text, walk_flags(flags)));
+    return check(*who, *at.mount, at.inode(), mode);
   }
-  RealIds as_real(task);
-  return check(task, TRY(vfs::resolve(task, directory, text, walk)), mode);
+  vfs::PathWalker walker(task, {}, who.get());
+  TRY(walker.begin(directory, text));
+  TRY(walker.walk_unheld(!flags.has(AtFlag::kAT_SYMLINK_NOFOLLOW)));
+  return check(*who, walker.mount(), walker.inode(), mode);
 }
 
 }  // namespace
 
-Result<> stat(Task& task, UserString path, UserOut<abi::Stat> out) {
+Result<> stat(UnlockedTask task, UserString path, UserOut<abi::Stat> out) {
   return stat_at(task, kWorkingDirectory, path, out, {});
 }
 
-Result<> lstat(Task& task, UserString path, UserOut<abi::Stat> out) {
+Result<> lstat(UnlockedTask task, UserString path, UserOut<abi::Stat> out) {
   return stat_at(task, kWorkingDirectory, path, out, AtFlag::kAT_SYMLINK_NOFOLLOW);
 }
 
-Result<> fstat(Task& task, Fd fd, UserOut<abi::Stat> out) {
-  RefPtr<File> file = TRY(task.files->get(fd));
+Result<> fstat(UnlockedTask task, Fd fd, UserOut<abi::Stat> out) {
+  FileRef file = TRY(task->files->borrow(fd));
   if (!file->has_inode()) return Errno::kEBADF;
   return out.write(TRY(vfs::stat(file->path())));
 }
 
-Result<> newfstatat(Task& task, Fd directory, UserString path, UserOut<abi::Stat> out,
+Result<> newfstatat(UnlockedTask task, Fd directory, UserString path, UserOut<abi::Stat> out,
                     abi::AtFlags flags) {
   if (!flags.within(AtFlag::kAT_EMPTY_PATH | AtFlag::kAT_NO_AUTOMOUNT |
                     AtFlag::kAT_SYMLINK_NOFOLLOW | AtFlag::kAT_STATX_FORCE_SYNC |
@@ -165,8 +157,8 @@ Result<> newfstatat(Task& task, Fd directory, UserString path, UserOut<abi::Stat
   return stat_at(task, directory, path, out, flags);
 }
 
-Result<> statx(Task& task, Fd directory, UserString path, abi::AtFlags flags, abi::StatxMasks mask,
-               UserOut<abi::Statx> out) {
+Result<> statx(UnlockedTask task, Fd directory, UserString path, abi::AtFlags flags,
+               abi::StatxMasks mask, UserOut<abi::Statx> out) {
   if (mask.has(StatxMask::kSTATX__RESERVED)) return Errno::kEINVAL;
   if ((flags.raw() & abi::kAT_STATX_SYNC_TYPE) == abi::kAT_STATX_SYNC_TYPE) return Errno::kEINVAL;
   if (!flags.within(AtFlag::kAT_EMPTY_PATH | AtFlag::kAT_NO_AUTOMOUNT |
@@ -184,27 +176,28 @@ Result<> statx(Task& task, Fd directory, UserString path, abi::AtFlags flags, ab
   return out.write(TRY(statx_of(at)));
 }
 
-Result<> statfs(Task& task, UserString path, UserOut<abi::Statfs> out) {
+Result<> statfs(UnlockedTask task, UserString path, UserOut<abi::Statfs> out) {
   TRY_PATH(text, path);
   const Path at = TRY(vfs::resolve(task, kWorkingDirectory, text, Walk::kFollow));
   return out.write(TRY(statfs_of(at)));
 }
 
-Result<> fstatfs(Task& task, Fd fd, UserOut<abi::Statfs> out) {
-  RefPtr<File> file = TRY(task.files->get(fd));
+Result<> fstatfs(UnlockedTask task, Fd fd, UserOut<abi::Statfs> out) {
+  FileRef file = TRY(task->files->borrow(fd));
   if (!file->has_inode()) return Errno::kEBADF;
   return out.write(TRY(statfs_of(file->path())));
 }
 
-Result<> access(Task& task, UserString path, i32 mode) {
+Result<> access(UnlockedTask task, UserString path, i32 mode) {
   return access_at(task, kWorkingDirectory, path, mode, {});
 }
 
-Result<> faccessat(Task& task, Fd directory, UserString path, i32 mode) {
+Result<> faccessat(UnlockedTask task, Fd directory, UserString path, i32 mode) {
   return access_at(task, directory, path, mode, {});
 }
 
-Result<> faccessat2(Task& task, Fd directory, UserString path, i32 mode, abi::AtFlags flags) {
+Result<> faccessat2(UnlockedTask task, Fd directory, UserString path, i32 mode,
+                    abi::AtFlags flags) {
   return access_at(task, directory, path, mode, flags);
 }
 

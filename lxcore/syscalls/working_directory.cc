@@ -17,22 +17,22 @@ Result<Path> resolve_directory(Task& task, std::string_view path) {
 
 }  // namespace
 
-Result<> chdir(Task& task, UserString path) {
+Result<> chdir(UnlockedTask task, UserString path) {
   TRY_PATH(text, path);
-  task.fs->working_directory = TRY(resolve_directory(task, text));
+  task->fs->working_directory.set(TRY(resolve_directory(task, text)));
   return {};
 }
 
-Result<> fchdir(Task& task, Fd fd) {
-  RefPtr<File> file = TRY(task.files->get(fd));
+Result<> fchdir(UnlockedTask task, Fd fd) {
+  RefPtr<File> file = TRY(task->files->get(fd));
   if (!file->has_inode() || !file->inode().is_directory()) return Errno::kENOTDIR;
-  TRY(vfs::check_access(*task.credentials, file->inode(), vfs::Access::kExecute));
-  task.fs->working_directory = file->path();
+  TRY(vfs::check_access(*task->credentials, file->inode(), vfs::Access::kExecute));
+  task->fs->working_directory.set(file->path());
   return {};
 }
 
-Result<usize> getcwd(Task& task, UserOut<char> buffer, usize size) {
-  const Path& at = task.fs->working_directory;
+Result<usize> getcwd(UnlockedTask task, UserOut<char> buffer, usize size) {
+  const Path at = task->fs->working_directory.get();
   if (at.dentry->unlinked()) return Errno::kENOENT;
   const std::string text = vfs::path_text(task, at);
   const usize length = text.size() + 1;
@@ -42,16 +42,16 @@ Result<usize> getcwd(Task& task, UserOut<char> buffer, usize size) {
   return length;
 }
 
-Result<> chroot(Task& task, UserString path) {
+Result<> chroot(UnlockedTask task, UserString path) {
   TRY_PATH(text, path);
   Path root = TRY(resolve_directory(task, text));
-  if (!task.has_capability(abi::kCAP_SYS_CHROOT)) return Errno::kEPERM;
-  task.fs->root = std::move(root);
+  if (!task->has_capability(abi::kCAP_SYS_CHROOT)) return Errno::kEPERM;
+  task->fs->root.set(std::move(root));
   return {};
 }
 
-Result<u32> umask(Task& task, u32 mask) {
-  return std::exchange(task.fs->umask, mask & abi::kS_IRWXUGO);
+Result<u32> umask(UnlockedTask task, u32 mask) {
+  return task->fs->umask.exchange(mask & abi::kS_IRWXUGO);
 }
 
 }  // namespace lxss::sys

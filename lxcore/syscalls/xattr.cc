@@ -67,6 +67,7 @@ Result<> set(Task& task, const Path& at, const std::string& name, UserIn<char> f
   if (at.mount->read_only()) return Errno::kEROFS;
   RefPtr<Inode> inode(at.inode());
   TRY(check_name(task, *inode, name, Access::kWrite));
+  KernelLock::HeldFor guard(inode->locking());
   TRY(inode->set_xattr(name, value, flags));
   vfs::notify(*at.dentry, vfs::kIN_ATTRIB);
   return {};
@@ -84,12 +85,21 @@ Result<usize> get(Task& task, const Path& at, const std::string& name, UserOut<c
                   usize size) {
   RefPtr<Inode> inode(at.inode());
   TRY(check_name(task, *inode, name, Access::kRead));
-  return deliver(TRY(inode->get_xattr(name)), to, size);
+  std::string value;
+  {
+    KernelLock::HeldFor guard(inode->locking());
+    value = TRY(inode->get_xattr(name));
+  }
+  return deliver(value, to, size);
 }
 
 Result<usize> list(Task& task, const Path& at, UserOut<char> to, usize size) {
   RefPtr<Inode> inode(at.inode());
-  std::string names = TRY(inode->list_xattrs());
+  std::string names;
+  {
+    KernelLock::HeldFor guard(inode->locking());
+    names = TRY(inode->list_xattrs());
+  }
   if (!task.has_capability(abi::kCAP_SYS_ADMIN)) {
     // What starts with "trusted." is not for everybody's eyes.
     std::string visible;
@@ -108,6 +118,7 @@ Result<> remove(Task& task, const Path& at, const std::string& name) {
   if (at.mount->read_only()) return Errno::kEROFS;
   RefPtr<Inode> inode(at.inode());
   TRY(check_name(task, *inode, name, Access::kWrite));
+  KernelLock::HeldFor guard(inode->locking());
   TRY(inode->remove_xattr(name));
   vfs::notify(*at.dentry, vfs::kIN_ATTRIB);
   return {};
@@ -140,58 +151,59 @@ Result<> remove_at(Task& task, UserString path, bool follow, UserString name) {
 
 }  // namespace
 
-Result<> setxattr(Task& task, UserString path, UserString name, UserIn<char> value, usize size,
-                  abi::XattrFlags flags) {
+Result<> setxattr(UnlockedTask task, UserString path, UserString name, UserIn<char> value,
+                  usize size, abi::XattrFlags flags) {
   return set_at(task, path, true, name, value, size, flags);
 }
 
-Result<> lsetxattr(Task& task, UserString path, UserString name, UserIn<char> value, usize size,
-                   abi::XattrFlags flags) {
+Result<> lsetxattr(UnlockedTask task, UserString path, UserString name, UserIn<char> value,
+                   usize size, abi::XattrFlags flags) {
   return set_at(task, path, false, name, value, size, flags);
 }
 
-Result<> fsetxattr(Task& task, Fd fd, UserString name, UserIn<char> value, usize size,
+Result<> fsetxattr(UnlockedTask task, Fd fd, UserString name, UserIn<char> value, usize size,
                    abi::XattrFlags flags) {
   const Path at = TRY(path_of(task, fd));
   return set(task, at, TRY(read_name(name)), value, size, flags);
 }
 
-Result<usize> getxattr(Task& task, UserString path, UserString name, UserOut<char> value,
+Result<usize> getxattr(UnlockedTask task, UserString path, UserString name, UserOut<char> value,
                        usize size) {
   return get_at(task, path, true, name, value, size);
 }
 
-Result<usize> lgetxattr(Task& task, UserString path, UserString name, UserOut<char> value,
+Result<usize> lgetxattr(UnlockedTask task, UserString path, UserString name, UserOut<char> value,
                         usize size) {
   return get_at(task, path, false, name, value, size);
 }
 
-Result<usize> fgetxattr(Task& task, Fd fd, UserString name, UserOut<char> value, usize size) {
+Result<usize> fgetxattr(UnlockedTask task, Fd fd, UserString name, UserOut<char> value,
+                        usize size) {
   const Path at = TRY(path_of(task, fd));
   return get(task, at, TRY(read_name(name)), value, size);
 }
 
-Result<usize> listxattr(Task& task, UserString path, UserOut<char> names, usize size) {
+Result<usize> listxattr(UnlockedTask task, UserString path, UserOut<char> names, usize size) {
   return list_at(task, path, true, names, size);
 }
 
-Result<usize> llistxattr(Task& task, UserString path, UserOut<char> names, usize size) {
+Result<usize> llistxattr(UnlockedTask task, UserString path, UserOut<char> names, usize size) {
   return list_at(task, path, false, names, size);
 }
 
-Result<usize> flistxattr(Task& task, Fd fd, UserOut<char> names, usize size) {
+Result<usize> flistxattr(UnlockedTask task, Fd fd, UserOut<char> names, usize size) {
   return list(task, TRY(path_of(task, fd)), names, size);
 }
 
-Result<> removexattr(Task& task, UserString path, UserString name) {
+Result<> removexattr(UnlockedTask task, UserString path, UserString name) {
   return remove_at(task, path, true, name);
 }
 
-Result<> lremovexattr(Task& task, UserString path, UserString name) {
+Result<> lremovexattr(UnlockedTask task, UserString path, UserString name) {
   return remove_at(task, path, false, name);
 }
 
-Result<> fremovexattr(Task& task, Fd fd, UserString name) {
+Result<> fremovexattr(UnlockedTask task, Fd fd, UserString name) {
   const Path at = TRY(path_of(task, fd));
   return remove(task, at, TRY(read_name(name)));
 }

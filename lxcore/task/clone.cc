@@ -69,6 +69,7 @@ RefPtr<Task> copy_task(Task& parent, const CloneRequest& request, Pid tid) {
   auto child = make_ref<Task>();
   child->tid = tid;
   child->wait_entry.attach(*child);
+  kernel().epoch.add(child->epoch);
   const bool shares_files = flags.has(CloneFlag::kCLONE_FILES);
   if (shares_files) parent.files->share();
   child->files = shares_files ? parent.files : parent.files->duplicate();

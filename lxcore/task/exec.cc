@@ -37,11 +37,11 @@ Result<Opened> open_program(Task& task, Fd directory, std::string_view name, vfs
   Inode& inode = path.inode();
   if (inode.is_symlink()) return Errno::kELOOP;
   if (!inode.is_regular()) return Errno::kEACCES;
-  if (path.mount->flags.has(abi::MountFlag::kMS_NOEXEC)) return Errno::kEACCES;
+  if (path.mount->flags().has(abi::MountFlag::kMS_NOEXEC)) return Errno::kEACCES;
   TRY(vfs::check_access(*task.credentials, inode, vfs::Access::kExecute));
   constexpr u32 kAnyExecute = 0111;
   if (!(inode.mode() & kAnyExecute)) return Errno::kEACCES;
-  if (inode.writers != 0) return Errno::kETXTBSY;
+  if (inode.has_writers()) return Errno::kETXTBSY;
   RefPtr<File> file = TRY(vfs::open_path(task, path, abi::OpenFlag::kO_RDONLY));
   return Opened{std::move(path), std::move(file)};
 }
@@ -184,7 +184,7 @@ bool change_credentials(Task& task, const Path& program) {
   const Credentials& old = *task.credentials;
   const Inode& inode = program.inode();
   const bool may_gain =
-      !program.mount->flags.has(abi::MountFlag::kMS_NOSUID) && !old.no_new_privileges;
+      !program.mount->flags().has(abi::MountFlag::kMS_NOSUID) && !old.no_new_privileges;
   if (may_gain && inode.mode() & abi::kS_ISUID) next->euid = inode.uid();
   constexpr u32 kGroupExecute = 010;
   if (may_gain && inode.mode() & abi::kS_ISGID && inode.mode() & kGroupExecute) {

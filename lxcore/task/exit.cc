@@ -209,6 +209,7 @@ void exit_current_task() {
   task.process = nullptr;
   task.memory = nullptr;
   kernel_lock().unlock();
+  task.epoch.leave();
   // The Task itself lives until its stack slot is used again or its memory goes.
   pico::exit_thread();
 }
@@ -246,6 +247,7 @@ void host_process_died(const pico::Death& death) {
   while (!process->threads.empty()) {
     Task& thread = process->threads.front();
     thread.wait_entry.unlink();
+    thread.epoch.leave();
     ipc::task_exited(thread);
     thread.files->release(*process);
     thread.files = nullptr;

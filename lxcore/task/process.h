@@ -14,6 +14,7 @@
 #include "abi/linux/wait.h"
 #include "lxcore/mm/address_space.h"
 #include "lxcore/signal/signal_state.h"
+#include "lxcore/sync/epoch.h"
 #include "lxcore/sync/wait_queue.h"
 #include "lxcore/task/credentials.h"
 #include "lxcore/vfs/fd_table.h"
@@ -169,6 +170,7 @@ class Task final : public RefCounted, public pico::Thread, public ListNode<Threa
   std::atomic<bool> sleeping = false;       ///< in a Wait
   std::atomic<bool> waits_in_host = false;  ///< there, and only an interruption reaches it
   HeldLocks held;
+  EpochReader epoch;
   net::FileBatch* files_to_drop = nullptr;  ///< net/unix_rights.cc: the task's own
   bool drops_files = false;                 ///< likewise: files_to_drop is being worked off
 

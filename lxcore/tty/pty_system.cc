@@ -39,10 +39,11 @@ Tty* PtySystem::next(u32 number) const {
 Result<Path> tty::node_path(u32 number) {
   TextBuilder name;
   name << number;
-  for (Mount& mount : vfs::mounts()) {
-    if (std::string_view(mount.filesystem().type()) != "devpts") continue;
-    auto dentry = TRY(kernel().dentries.lookup(mount.root(), name.view()));
-    if (!dentry->is_negative()) return Path{RefPtr<Mount>(mount), std::move(dentry)};
+  for (const RefPtr<Mount>& mount : kernel().mounts.all()) {
+    if (std::string_view(mount->filesystem().type()) != "devpts") continue;
+    auto dentry =
+        TRY(kernel().dentries.lookup_unlocked(Task::current(), mount->root(), name.view()));
+    if (!dentry->is_negative()) return Path{mount, std::move(dentry)};
   }
   return Errno::kENOENT;
 }

@@ -48,6 +48,7 @@ class AnonymousFileSystem final : public FileSystem {
     auto root = make_ref<Dentry>(nullptr, "/", std::move(inode));
     mount_ = make_ref<Mount>(RefPtr<FileSystem>(this), std::move(root), "none",
                              abi::MountFlag::kMS_NOSUID | abi::MountFlag::kMS_NODEV);
+    mount_->keep_for_ever();
   }
   Result<RefPtr<Inode>> root() override { return RefPtr<Inode>(mount_->root().inode()); }
   const RefPtr<Mount>& mount() const { return mount_; }

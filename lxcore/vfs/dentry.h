@@ -1,107 +1,86 @@
-// Dentries: names in the tree and what they lead to, cached. Mounts and paths.
+// Dentries: names in the tree and what they lead to, cached.
+//
+// The cache is searched without a lock. What makes that right:
+// - A dentry's inode never goes from one to another nor away: a negative dentry gets its inode
+//   once, and a removed name is a dentry taken out of the cache.
+// - A dentry is found by (directory, name) only while both are whole: a rename first takes it out
+//   and makes it match nothing.
+// - Names are objects that do not change; a rename publishes another one.
+// - A search that finds nothing proves nothing. Who must know takes the directory's entries_lock
+//   (inode.h), under which names come and go, and looks again.
+// Memory is freed by epochs (sync/epoch.h).
 #pragma once
 
 #include <string>
 #include <string_view>
 
-#include "abi/linux/mount.h"
 #include "base/list.h"
+#include "lxcore/sync/read_table.h"
 #include "lxcore/vfs/inode.h"
 
 namespace lxss {
 
 struct DentryLruTag;
-struct DentryHashTag;
 struct DentrySiblingTag;
 class DentryCache;
+class DentryName;
 
 /// A name in a directory. A dentry without an inode remembers that the name does not exist.
-/// Guarded by the kernel lock.
 class Dentry final : public RefCounted,
+                     public Retirable,
+                     public ReadTableNode<Dentry>,
                      public ListNode<DentryLruTag>,
-                     public ListNode<DentryHashTag>,
                      public ListNode<DentrySiblingTag> {
  public:
-  Dentry(RefPtr<Dentry> parent, std::string_view name, RefPtr<Inode> inode)
-      : parent_(std::move(parent)), name_(name), inode_(std::move(inode)) {}
+  Dentry(RefPtr<Dentry> parent, std::string_view name, RefPtr<Inode> inode);
+  ~Dentry() override;
 
-  /// Null for a root, and for a file that has no name (pipes, sockets: the name is shown).
-  Dentry* parent() const { return parent_.get(); }
-  const std::string& name() const { return name_; }
-  Inode* inode() const { return inode_.get(); }
-  bool is_negative() const { return !inode_; }
+  /// Null for a root, and for a file that has no name (pipes, sockets: the name is shown). Good
+  /// until the next rename, and inside a Reading.
+  Dentry* parent() const { return parent_.load(std::memory_order_acquire); }
+  /// Likewise.
+  std::string_view name() const;
+  /// Good as long as the dentry is held.
+  Inode* inode() const { return inode_.load(std::memory_order_acquire); }
+  bool is_negative() const { return !inode(); }
   /// The name was removed while the dentry is in use.
-  bool unlinked() const { return unlinked_; }
+  bool unlinked() const { return unlinked_.load(std::memory_order_acquire); }
   /// Mounts that cover this dentry (in any parent mount).
-  u32 mount_count = 0;
+  std::atomic<u32> mount_count{0};
 
  private:
   friend class DentryCache;
-  RefPtr<Dentry> parent_;
-  std::string name_;
-  RefPtr<Inode> inode_;
-  bool unlinked_ = false;
-  bool hashed_ = false;
-  bool used_ = false;  ///< since the cache last looked for something to forget
-  u32 hash_ = 0;
-  Dentry* next_dead_ = nullptr;
+  std::atomic<Dentry*> parent_;             ///< counted; changed under the cache's lock
+  std::atomic<const DentryName*> name_;     ///< owned; likewise
+  std::atomic<Inode*> inode_;               ///< counted; set once
+  std::atomic<Dentry*> found_in_{nullptr};  ///< the parent while a search may find it
+  std::atomic<bool> unlinked_{false};
+  std::atomic<bool> used_{false};  ///< since the cache last looked for something to forget
+  // Under the cache's lock.
+  bool hashed_ = false;                      ///< in the cache, which holds a reference
   List<Dentry, DentrySiblingTag> children_;  ///< those in the cache
 
   /// Deep trees die without recursion.
   void last_unref() override;
 };
 
-class Mount;
-
-struct Path {
-  RefPtr<Mount> mount;
-  RefPtr<Dentry> dentry;
-
-  explicit operator bool() const { return bool(dentry); }
-  Inode& inode() const { return *dentry->inode(); }
-  bool operator==(const Path& other) const {
-    return mount == other.mount && dentry == other.dentry;
-  }
-};
-
-/// One file system, or a subtree of one, in the mount tree.
-class Mount final : public RefCounted, public ListNode<Mount> {
- public:
-  Mount(RefPtr<FileSystem> filesystem, RefPtr<Dentry> root, std::string source,
-        abi::MountFlags flags);
-  ~Mount() override;
-
-  FileSystem& filesystem() const { return *filesystem_; }
-  Dentry& root() const { return *root_; }
-  u32 id() const { return id_; }
-  const std::string& source() const { return source_; }
-  abi::MountFlags flags;  ///< kMS_RDONLY, kMS_NOSUID, kMS_NODEV, kMS_NOEXEC, kMS_NOATIME, ...
-  bool read_only() const { return flags.has(abi::MountFlag::kMS_RDONLY); }
-  /// Where it is mounted; empty for the root of the tree.
-  Path mountpoint;
-
- private:
-  RefPtr<FileSystem> filesystem_;
-  RefPtr<Dentry> root_;
-  u32 id_;
-  std::string source_;
-};
-
 /// The cache of names. A dentry that nothing else refers to stays until kMaxUnused others
 /// were used since. A directory entry that the VFS makes, moves or removes is told to the cache
-/// here, after the file system has done it.
+/// here, after the file system has done it and under the directory's entries_lock.
 class DentryCache {
  public:
-  static constexpr usize kBuckets = 16384;
-  static constexpr usize kMaxUnused = 65536;
+  static constexpr usize kBuckets = 65536;
+  static constexpr usize kMaxUnused = 262144;
 
-  /// The child of a directory: from the cache, or by its inode's lookup. A negative dentry
-  /// when the name does not exist; an error when the lookup failed otherwise. The caller holds
-  /// `directory`.
+  /// The cached child, or null. Inside a Reading. Where dentries are not stable it may no longer
+  /// be true.
+  Dentry* find(const Dentry& directory, std::string_view name) const;
+  /// The child of a directory that the caller holds: from the cache, or by its inode's lookup. A
+  /// negative dentry when the name does not exist; an error when the lookup failed otherwise. With
+  /// the entries_lock held.
   Result<RefPtr<Dentry>> lookup(Dentry& directory, std::string_view name);
-  /// The cached child, or null. It stays as long as the kernel lock is held and nothing is
-  /// looked up; where dentries are not stable it may no longer be true.
-  Dentry* find(Dentry& directory, std::string_view name);
+  /// The same for who does not hold the entries_lock; EINTR if the task is to end.
+  Result<RefPtr<Dentry>> lookup_unlocked(Task& task, Dentry& directory, std::string_view name);
   /// A directory entry came into being, or went (unlink, rmdir); renamed.
   void instantiate(Dentry& negative, RefPtr<Inode> inode);
   void remove(Dentry& dentry);
@@ -110,23 +89,39 @@ class DentryCache {
   /// Forgets unused children, recursively (umount, invalidation).
   void prune(Dentry& directory);
   /// Takes a name out of the cache: whoever uses the dentry keeps it, the next walk asks anew.
-  void forget(Dentry& dentry) { unhash(dentry); }
+  void forget(Dentry& dentry);
   /// A dentry of a file without a name (O_TMPFILE) in a directory; shown as deleted.
   static RefPtr<Dentry> unnamed(Dentry& directory, std::string_view shown, RefPtr<Inode> inode);
+  /// Changes with every rename: who read several parents and names can tell whether they belong
+  /// together. Odd while one is being made.
+  u32 renames() const { return renames_.load(std::memory_order_acquire); }
+  /// Keeps renames away.
+  Lock& lock() LXSS_RETURN_CAPABILITY(lock_) { return lock_; }
+  /// Held by renames between directories, which keeps it true who lies below whom.
+  SleepLock rename_lock;
 
  private:
   friend class Dentry;
-  using Bucket = List<Dentry, DentryHashTag>;
-  Bucket& bucket(u32 hash) { return buckets_[hash % kBuckets]; }
-  void insert(Dentry& dentry);
-  void unhash(Dentry& dentry);
-  void shrink();
+  /// Dentries that left the cache, to be let go of without the lock.
+  class Forgotten;
 
-  Bucket buckets_[kBuckets];
-  List<Dentry, DentryLruTag> cached_;  ///< all hashed ones; holds one reference each
-  usize cached_count_ = 0;
-  Dentry* dead_ = nullptr;  ///< being destroyed
-  bool burying_ = false;
+  RefPtr<Dentry> find_held(const Dentry& directory, std::string_view name) const;
+  void insert(Dentry& dentry, Forgotten& forgotten) LXSS_REQUIRES(lock_);
+  void unhash(Dentry& dentry, Forgotten& forgotten) LXSS_REQUIRES(lock_);
+  /// An unused one; false if it is in use.
+  bool unhash_unused(Dentry& dentry, Forgotten& forgotten) LXSS_REQUIRES(lock_);
+  void put_in(Dentry& dentry) LXSS_REQUIRES(lock_);
+  void take_out(Dentry& dentry) LXSS_REQUIRES(lock_);
+  void rekey(Dentry& dentry, Dentry& directory, std::string_view name, Forgotten& forgotten)
+      LXSS_REQUIRES(lock_);
+  void prune(Dentry& directory, Forgotten& forgotten) LXSS_REQUIRES(lock_);
+  void shrink(Forgotten& forgotten) LXSS_REQUIRES(lock_);
+
+  ReadTable<Dentry, kBuckets> table_;  ///< changed under lock_
+  Lock lock_{LockRank::kDentries};
+  std::atomic<u32> renames_{0};                               ///< changed under lock_
+  List<Dentry, DentryLruTag> cached_ LXSS_GUARDED_BY(lock_);  ///< all hashed ones
+  usize cached_count_ LXSS_GUARDED_BY(lock_) = 0;
 };
 
 }  // namespace lxss

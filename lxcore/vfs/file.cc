@@ -15,11 +15,8 @@ File::~File() {
   if (!is_path_only()) {
     vfs::notify(*path_.dentry, writable() ? vfs::kIN_CLOSE_WRITE : vfs::kIN_CLOSE_NOWRITE);
   }
-  if (of.locks) {
-    KernelLock::Held held;
-    locks::release(of, this);
-  }
-  if (of.is_regular() && writable()) of.writers -= 1;
+  if (of.locks) locks::release(of, this);
+  if (of.is_regular() && writable()) of.end_writing();
 }
 
 void File::last_unref() {
@@ -34,7 +31,8 @@ void File::initialise(Path path, abi::OpenFlags flags) {
   set_status_flags(flags.without(OpenFlag::kO_CREAT | OpenFlag::kO_EXCL | OpenFlag::kO_NOCTTY |
                                  OpenFlag::kO_TRUNC | OpenFlag::kO_CLOEXEC));
   if (has_inode() && inode().is_regular() && writable()) {
-    inode().writers += 1;
+    // Who opens it by its path has made sure that no program runs from it.
+    LXSS_ASSERT(inode().begin_writing());
     texts::file_changes(inode());
   }
 }

@@ -7,7 +7,7 @@
 #include "abi/linux/dirent.h"
 #include "lxcore/mm/user_memory.h"
 #include "lxcore/sync/wait_queue.h"
-#include "lxcore/vfs/dentry.h"
+#include "lxcore/vfs/mount.h"
 
 namespace lxss {
 
@@ -77,6 +77,11 @@ class File : public RefCounted {
   abi::OpenFlags flags() const { return flags_.load(std::memory_order_relaxed); }
   /// Changes status flags (F_SETFL): O_APPEND, O_NONBLOCK, O_DIRECT, O_NOATIME, O_ASYNC.
   void set_status_flags(abi::OpenFlags flags) { flags_.store(flags, std::memory_order_relaxed); }
+  void change_status_flags(abi::OpenFlags without, abi::OpenFlags with) {
+    abi::OpenFlags old = flags();
+    while (!flags_.compare_exchange_weak(old, old.without(without) | with)) {
+    }
+  }
   bool readable() const { return (flags().raw() & abi::kO_ACCMODE) != 1 && !is_path_only(); }
   bool writable() const { return (flags().raw() & abi::kO_ACCMODE) != 0 && !is_path_only(); }
   bool nonblocking() const { return flags().has(abi::OpenFlag::kO_NONBLOCK); }
@@ -128,7 +133,7 @@ class File : public RefCounted {
   /// Tells classes of Files apart: the address of the class's kKind (see file_as).
   virtual const void* kind() const { return nullptr; }
 
-  // F_SETOWN, F_SETSIG; ipc/async.cc.
+  // F_SETOWN, F_SETSIG: under the kernel lock.
   i32 owner = 0;  ///< pid, or -pgid
   i32 owner_signal = 0;
 
@@ -151,9 +156,9 @@ T* file_as(File& file) {
 /// Root, working directory and umask (CLONE_FS).
 class FsContext final : public RefCounted {
  public:
-  Path root;
-  Path working_directory;
-  u32 umask = 022;
+  PublishedPath root;
+  PublishedPath working_directory;
+  std::atomic<u32> umask{022};
   RefPtr<FsContext> duplicate() const;
 };
 

@@ -5,9 +5,9 @@ namespace lxss {
 
 RefPtr<FsContext> FsContext::duplicate() const {
   auto copy = make_ref<FsContext>();
-  copy->root = root;
-  copy->working_directory = working_directory;
-  copy->umask = umask;
+  copy->root.set(root.get());
+  copy->working_directory.set(working_directory.get());
+  copy->umask.store(umask.load(std::memory_order_relaxed), std::memory_order_relaxed);
   return copy;
 }
 

@@ -1,10 +1,10 @@
 // The interface between the VFS and a file system: Inode and FileSystem.
 //
-// All of it runs under the kernel lock. What makes, removes or renames directory entries does not
-// give the lock up between its own checks and its effect: the VFS relies on names staying as they
-// are across one operation. Lookups, data and attributes may. The VFS has checked permissions, name
-// lengths (at most 255 bytes, never empty, "." or ".."), mount flags and that
-// source and target are in one file system before it calls an inode; the file
+// Operations are called without short locks (or under the kernel lock, see Locking). What makes,
+// removes or renames directory entries, and what looks one up, is called with the directory's
+// entries_lock held, for a rename with both directories'. Everything else may run at any time. The
+// VFS has checked permissions, name lengths (at most 255 bytes, never empty, "." or ".."), mount
+// flags and that source and target are in one file system before it calls an inode; the file
 // system checks what only it can know (existence, emptiness, space).
 #pragma once
 
@@ -18,7 +18,9 @@
 #include "abi/linux/xattr.h"
 #include "base/ref_ptr.h"
 #include "base/result.h"
+#include "lxcore/sync/epoch.h"
 #include "lxcore/sync/kernel_lock.h"
+#include "lxcore/sync/snapshot.h"
 #include "lxcore/sync/wait_queue.h"
 
 namespace lxss {
@@ -58,26 +60,39 @@ struct NewInode {
   std::string_view symlink_target;
 };
 
-class Inode : public RefCounted {
+/// Who may do what with an inode.
+struct InodeOwner {
+  u32 mode = 0;  ///< type and permissions
+  u32 uid = 0, gid = 0;
+};
+
+/// Path walks read inodes without counting: their memory is freed by epochs (sync/epoch.h).
+class Inode : public RefCounted, public Retirable {
  public:
-  Inode(FileSystem& filesystem, u64 number, u32 mode, u32 uid, u32 gid, u64 rdev = 0)
-      : filesystem_(&filesystem), number_(number), mode_(mode), uid_(uid), gid_(gid), rdev_(rdev) {}
+  Inode(FileSystem& filesystem, u64 number, u32 mode, u32 uid, u32 gid, u64 rdev = 0);
   ~Inode() override;
 
   FileSystem& filesystem() const { return *filesystem_; }
   Locking locking() const;
   u64 number() const { return number_; }
   /// Type and permissions, owner and device number are always current.
-  u32 mode() const { return mode_; }
-  u32 type() const { return mode_ & abi::kS_IFMT; }
-  u32 uid() const { return uid_; }
-  u32 gid() const { return gid_; }
+  InodeOwner owner() const {
+    InodeOwner result;
+    return owner_.read(result) ? result : owner_under_lock();
+  }
+  u32 mode() const { return owner().mode; }
+  u32 type() const { return type_; }
+  u32 uid() const { return owner().uid; }
+  u32 gid() const { return owner().gid; }
   u64 rdev() const { return rdev_; }
   bool is_directory() const { return type() == abi::kS_IFDIR; }
   bool is_symlink() const { return type() == abi::kS_IFLNK; }
   bool is_regular() const { return type() == abi::kS_IFREG; }
 
   virtual Result<Attributes> attributes() = 0;
+  /// The same for a path walk, which holds no reference: only what is known without a lock or host
+  /// call. False if there is more to it.
+  virtual bool cached_attributes(Attributes&) const { return false; }
   virtual Result<> set_attributes(const AttributeChange&) { return Errno::kEPERM; }
 
   // Directories. lookup: ENOENT. create: any type, EEXIST.
@@ -122,7 +137,7 @@ class Inode : public RefCounted {
   }
 
   // Kernel objects that belong to the inode, made at first use by their subsystems.
-  FileLocks* locks = nullptr;          ///< vfs/locks.cc; freed with the inode
+  std::atomic<FileLocks*> locks{nullptr};  ///< vfs/locks.cc: made once, freed with the inode
   RefPtr<RefCounted> fifo;             ///< ipc/pipe.cc: its Pipe while the FIFO is open
   RefCounted* bound_socket = nullptr;  ///< net/: the socket clears it; UnixNamespace::lock
   RefCounted* watches = nullptr;       ///< ipc/inotify.cc; likewise
@@ -130,22 +145,36 @@ class Inode : public RefCounted {
   u32 text_samples = 0;                ///< mm/text.cc
   u32 text_version = 0;                ///< mm/text.cc: counts those who opened it for writing
   SleepLock write_lock;                ///< held by the VFS across each write to a regular file
-  u32 writers = 0;                     ///< open for writing: exec answers ETXTBSY
-  u32 executors = 0;                   ///< mapped as a program: open for writing answers ETXTBSY
+  /// Held by the VFS while entries of the directory are made, removed, renamed or looked up.
+  SleepLock entries_lock;
+
+  /// Open for writing and mapped as a program exclude each other (ETXTBSY): false if refused.
+  bool begin_writing() { return enter(1); }
+  void end_writing() { uses_.fetch_sub(1, std::memory_order_release); }
+  bool begin_executing() { return enter(-1); }
+  void end_executing() { uses_.fetch_add(1, std::memory_order_release); }
+  bool has_writers() const { return uses_.load(std::memory_order_acquire) > 0; }
 
  protected:
   void last_unref() override;
-  void set_mode(u32 mode) { mode_ = mode; }
-  void set_owner(u32 uid, u32 gid) {
-    uid_ = uid;
-    gid_ = gid;
-  }
+  void free() override;
+  /// Without references left: gives up at once what it holds besides its memory.
+  virtual void released() {}
+  void set_mode(u32 mode);
+  void set_owner(u32 uid, u32 gid);
+  /// Guards what the inode knows of itself. Readers of snapshots need it only to wait for a writer.
+  mutable Lock lock_{LockRank::kInode};
 
  private:
+  bool enter(i32 step);
+  InodeOwner owner_under_lock() const;
+
   RefPtr<FileSystem> filesystem_;
-  u64 number_;
-  u32 mode_, uid_, gid_;
-  u64 rdev_;
+  const u64 number_;
+  const u32 type_;
+  const u64 rdev_;
+  std::atomic<i32> uses_{0};    ///< positive: open for writing; negative: mapped as a program
+  Snapshot<InodeOwner> owner_;  ///< written under lock_
 };
 
 class FileSystem : public RefCounted {

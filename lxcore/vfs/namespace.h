@@ -17,17 +17,27 @@ Result<> may_remove(Task& task, const Path& directory, const Dentry& victim, boo
 /// set-group-ID directory hands on. The umask is applied to `mode`, which includes the type.
 NewInode new_inode(Task& task, const Inode& directory, u32 mode, u64 rdev = 0);
 
-/// Makes the entry that the negative `dentry` names.
+/// Makes the entry that the negative `dentry` names, with the directory's entries_lock held.
 Result<> create(Task& task, const Path& directory, Dentry& dentry, const NewInode& what);
 
-/// The negative dentry for a path that is to be made: EEXIST if there is something, also for
-/// "." and ".."; ENOENT for a trailing slash unless `for_directory`. The walker stands in the
-/// directory.
-Result<RefPtr<Dentry>> look_up_new(PathWalker& walker, bool for_directory);
+/// The place of an entry that is to be made. Keeps others from making or removing entries of the
+/// directory while it exists.
+class NewEntry {
+ public:
+  /// EEXIST if there is something, also for "." and ".."; ENOENT for a trailing slash unless
+  /// `for_directory`.
+  Result<> find(Task& task, Fd directory, std::string_view path, bool for_directory);
 
-/// `inode` lost a name, `name` being what became of its dentry. If it was the last, its watches
-/// hear of it (IN_DELETE_SELF): at once, or when the dentry is no longer in use.
-void tell_name_gone(Inode& inode, const Dentry& name);
+  Path parent;
+  RefPtr<Dentry> dentry;  ///< negative
+
+ private:
+  SleepLock::Held entries_;
+};
+
+/// `inode` lost a name. If it was the last, its watches hear of it (IN_DELETE_SELF) when the dentry
+/// is no longer in use.
+void tell_name_gone(Inode& inode);
 
 Result<> make_directory(Task& task, Fd directory, std::string_view path, u32 mode);
 Result<> make_symlink(Task& task, std::string_view target, Fd directory, std::string_view path);

@@ -1,5 +1,6 @@
 // Opening files (man 2 open).
 #include "abi/linux/magic.h"
+#include "base/scope.h"
 #include "base/text.h"
 #include "lxcore/kernel.h"
 #include "lxcore/vfs/devices.h"
@@ -59,7 +60,7 @@ Result<> may_open(Task& task, const Path& path, OpenFlags flags) {
       break;
     case abi::kS_IFCHR:
     case abi::kS_IFBLK:
-      if (path.mount->flags.has(abi::MountFlag::kMS_NODEV) ||
+      if (path.mount->flags().has(abi::MountFlag::kMS_NODEV) ||
           !inode.filesystem().honours_devices()) {
         return Errno::kEACCES;
       }
@@ -88,6 +89,7 @@ Result<RefPtr<File>> finish(Task& task, const Path& path, OpenFlags flags, bool 
     AttributeChange change;
     change.size = 0;
     change.permissions = permissions_after_write(task, inode);
+    KernelLock::HeldFor guard(inode.locking());
     TRY(inode.set_attributes(change));
     notify(*path.dentry, kIN_MODIFY);
   }
@@ -100,7 +102,7 @@ Result<RefPtr<File>> open_existing(Task& task, Fd directory, std::string_view pa
   PathWalker walker(task, restrictions);
   TRY(walker.begin(directory, path));
   TRY(walker.walk(!flags.has(OpenFlag::kO_NOFOLLOW)));
-  const Path found = walker.path();
+  const Path& found = walker.path();
   if (!flags.has(OpenFlag::kO_PATH)) return finish(task, found, flags, false);
   if (flags.has(OpenFlag::kO_DIRECTORY) && !found.inode().is_directory()) return Errno::kENOTDIR;
   RefPtr<File> file = make_ref<PathFile>();
@@ -112,29 +114,34 @@ Result<RefPtr<File>> open_or_create(Task& task, Fd directory, std::string_view p
                                     OpenFlags flags, u32 mode, abi::ResolveFlags restrictions) {
   PathWalker walker(task, restrictions);
   TRY(walker.begin(directory, path));
+  const bool exclusive = flags.has(OpenFlag::kO_EXCL);
   for (bool looked_again = false;;) {
     TRY(walker.walk_to_parent());
-    const bool exclusive = flags.has(OpenFlag::kO_EXCL);
     if (walker.last().empty() || walker.last_is_dots()) {
       return exclusive ? Errno::kEEXIST : Errno::kEISDIR;
     }
     if (walker.trailing_slash()) return Errno::kEISDIR;
     RefPtr<Dentry> dentry = TRY(walker.look_up_last());
     if (dentry->is_negative()) {
-      const Path parent = walker.path();
-      TRY(may_create(task, parent));
-      const u32 kind = abi::kS_IFREG | (mode & abi::kS_IALLUGO);
-      auto made = create(task, parent, *dentry, new_inode(task, parent.inode(), kind));
-      if (made.is(Errno::kEEXIST) && !exclusive && !looked_again) {
-        // Made by somebody else while the file system had given up the lock; or a drive has a
-        // name that differs only in case.
-        looked_again = true;
-        kernel().dentries.forget(*dentry);
-        TRY(walker.begin(directory, path));
-        continue;
+      const Path& parent = walker.path();
+      SleepLock::Held entries;
+      TRY(entries.lock_killable(task, parent.inode().entries_lock));
+      dentry = TRY(kernel().dentries.lookup(*parent.dentry, walker.last()));
+      if (dentry->is_negative()) {
+        TRY(may_create(task, parent));
+        const u32 kind = abi::kS_IFREG | (mode & abi::kS_IALLUGO);
+        auto made = create(task, parent, *dentry, new_inode(task, parent.inode(), kind));
+        entries.unlock();
+        if (made.is(Errno::kEEXIST) && !exclusive && !looked_again) {
+          // A host program made it on a drive, or there is a name that differs only in case.
+          looked_again = true;
+          kernel().dentries.forget(*dentry);
+          TRY(walker.begin(directory, path));
+          continue;
+        }
+        TRY(std::move(made));
+        return finish(task, Path{parent.mount, std::move(dentry)}, flags, true);
       }
-      TRY(std::move(made));
-      return finish(task, Path{parent.mount, std::move(dentry)}, flags, true);
     }
     if (exclusive) return Errno::kEEXIST;
     if (dentry->inode()->is_symlink()) {
@@ -154,6 +161,7 @@ Result<RefPtr<File>> open_temporary(Task& task, Fd directory, std::string_view p
   const Path parent =
       TRY(resolve(task, directory, path, Walk::kFollow | Walk::kDirectory, restrictions));
   TRY(may_create(task, parent));
+  KernelLock::HeldFor guard(parent.inode().locking());
   const u32 kind = abi::kS_IFREG | (mode & abi::kS_IALLUGO);
   RefPtr<Inode> inode = TRY(parent.inode().create_unnamed(new_inode(task, parent.inode(), kind)));
   TextBuilder name;
@@ -178,7 +186,12 @@ Result<RefPtr<File>> open(Task& task, Fd directory, std::string_view path, OpenF
 
 Result<RefPtr<File>> open_path(Task& task, const Path& path, OpenFlags flags) {
   Inode& inode = path.inode();
+  KernelLock::HeldFor guard(inode.locking());
   RefPtr<File> file;
+  bool writes = false;
+  ScopeExit refused([&] {
+    if (writes) inode.end_writing();
+  });
   // What has no name in the tree, and is no pipe, is none of the kernel's devices and FIFOs.
   const bool is_own = inode.filesystem().magic() == abi::kANON_INODE_FS_MAGIC && !inode.fifo;
   switch (is_own ? abi::kS_IFREG : inode.type()) {
@@ -192,7 +205,11 @@ Result<RefPtr<File>> open_path(Task& task, const Path& path, OpenFlags flags) {
     case abi::kS_IFSOCK:
       return Errno::kENXIO;
     default:
-      if (wants_write(flags) && inode.executors != 0) return Errno::kETXTBSY;
+      writes = inode.is_regular() && wants_write(flags);
+      if (writes && !inode.begin_writing()) {
+        writes = false;
+        return Errno::kETXTBSY;
+      }
       file = TRY(inode.open(task, flags));
   }
   if (!file->path()) file->initialise(path, flags);

@@ -5,12 +5,13 @@
 namespace lxss::vfs {
 
 Result<> check_access(const Credentials& credentials, const Inode& inode, AccessMask mask) {
-  const u32 mode = inode.mode();
+  const InodeOwner owner = inode.owner();
+  const u32 mode = owner.mode;
   const u32 wanted = mask.raw();
   u32 granted;
-  if (credentials.fsuid == inode.uid()) {
+  if (credentials.fsuid == owner.uid) {
     granted = mode >> 6;
-  } else if (((mode >> 3 ^ mode) & 7) != 0 && credentials.in_group(inode.gid())) {
+  } else if (((mode >> 3 ^ mode) & 7) != 0 && credentials.in_group(owner.gid)) {
     granted = mode >> 3;
   } else {
     granted = mode;

@@ -9,12 +9,35 @@ namespace {
 
 using abi::RenameFlag;
 
-bool is_ancestor(const Dentry& ancestor, const Dentry* dentry) {
-  for (; dentry; dentry = dentry->parent()) {
-    if (dentry == &ancestor) return true;
+/// The entries of both directories of a rename: the upper one first, as everywhere.
+class BothLocked {
+ public:
+  Result<> lock(Task& task, const Path& from, const Path& to) {
+    if (from.dentry == to.dentry) return first_.lock_killable(task, from.inode().entries_lock);
+    // Who lies below whom changes under this lock only.
+    TRY(renames_.lock_killable(task, kernel().dentries.rename_lock));
+    const bool from_first = is_below(*to.dentry, *from.dentry) ||
+                            (!is_below(*from.dentry, *to.dentry) && &from.inode() < &to.inode());
+    Inode& first = from_first ? from.inode() : to.inode();
+    Inode& second = from_first ? to.inode() : from.inode();
+    TRY(first_.lock_killable(task, first.entries_lock));
+    if (&first == &second) return {};
+    return second_.lock_killable(task, second.entries_lock);
   }
-  return false;
-}
+  /// A directory that the rename replaces: nothing is made in it meanwhile.
+  Result<> lock_replaced(Task& task, Inode& inode) {
+    return replaced_.lock_killable(task, inode.entries_lock);
+  }
+  void unlock() {
+    replaced_.unlock();
+    second_.unlock();
+    first_.unlock();
+    renames_.unlock();
+  }
+
+ private:
+  SleepLock::Held renames_, first_, second_, replaced_;
+};
 
 /// Moving a directory elsewhere writes its "..".
 Result<> may_move_directory(Task& task, const Dentry& moved, const Path& from, const Path& to) {
@@ -23,9 +46,9 @@ Result<> may_move_directory(Task& task, const Dentry& moved, const Path& from, c
 }
 
 /// A pair of events that belong together carries the same number.
-u32 next_cookie() { return ++kernel().last_move_cookie; }
+u32 next_cookie() { return kernel().last_move_cookie.fetch_add(1) + 1; }
 
-void tell_moved(Inode& from, const std::string& old_name, Inode& to, std::string_view new_name,
+void tell_moved(Inode& from, std::string_view old_name, Inode& to, std::string_view new_name,
                 Inode& moved) {
   const auto kind = moved.is_directory() ? abi::InotifyFlags(kIN_ISDIR) : abi::InotifyFlags();
   const u32 cookie = next_cookie();
@@ -59,9 +82,11 @@ Result<> rename(Task& task, Fd old_directory, std::string_view old_path, Fd new_
   }
   if (from.mount->read_only()) return Errno::kEROFS;
 
-  RefPtr<Dentry> source = TRY(old_walker.look_up_last());
+  BothLocked locked;
+  TRY(locked.lock(task, from, to));
+  RefPtr<Dentry> source = TRY(old_walker.look_up_last_locked());
   if (source->is_negative()) return Errno::kENOENT;
-  RefPtr<Dentry> target = TRY(new_walker.look_up_last());
+  RefPtr<Dentry> target = TRY(new_walker.look_up_last_locked());
   if (no_replace && !target->is_negative()) return Errno::kEEXIST;
   if (exchange && target->is_negative()) return Errno::kENOENT;
   if (!source->inode()->is_directory() &&
@@ -72,8 +97,8 @@ Result<> rename(Task& task, Fd old_directory, std::string_view old_path, Fd new_
     return Errno::kENOTDIR;
   }
   // A directory cannot go below itself, nor replace one that it lies in.
-  if (is_ancestor(*source, to.dentry.get())) return Errno::kEINVAL;
-  if (!target->is_negative() && is_ancestor(*target, from.dentry.get())) {
+  if (is_below(*to.dentry, *source)) return Errno::kEINVAL;
+  if (!target->is_negative() && is_below(*from.dentry, *target)) {
     return exchange ? Errno::kEINVAL : Errno::kENOTEMPTY;
   }
 
@@ -88,7 +113,11 @@ Result<> rename(Task& task, Fd old_directory, std::string_view old_path, Fd new_
   TRY(may_move_directory(task, *source, from, to));
   if (exchange) TRY(may_move_directory(task, *target, to, from));
 
-  const std::string old_name = source->name(), new_name = target->name();
+  if (replaced && !exchange && replaced->is_directory()) {
+    TRY(locked.lock_replaced(task, *replaced));
+  }
+  const std::string_view old_name = old_walker.last(), new_name = new_walker.last();
+  KernelLock::HeldFor guard(moved->locking());
   TRY(from.inode().rename(old_name, *moved, to.inode(), new_name, replaced.get(), flags));
   DentryCache& cache = kernel().dentries;
   if (exchange) {
@@ -96,12 +125,13 @@ Result<> rename(Task& task, Fd old_directory, std::string_view old_path, Fd new_
   } else {
     cache.move(*source, *to.dentry, new_name);
   }
+  locked.unlock();
   tell_moved(from.inode(), old_name, to.inode(), new_name, *moved);
   if (exchange) {
     tell_moved(to.inode(), new_name, from.inode(), old_name, *replaced);
   } else if (replaced) {
     notify_inode(*replaced, replaced->is_directory() ? kIN_ATTRIB | kIN_ISDIR : kIN_ATTRIB);
-    tell_name_gone(*replaced, *target);
+    tell_name_gone(*replaced);
   }
   return {};
 }

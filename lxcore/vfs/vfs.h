@@ -64,18 +64,25 @@ Result<> check_owner(const Credentials& credentials, const Inode& inode);
 /// takes away, or nothing if there are none or the task may keep them.
 std::optional<u32> permissions_after_write(Task& task, const Inode& inode);
 
+/// Of an inode that the caller holds, as its file system tells them.
+Result<Attributes> attributes(Inode& inode);
 /// As stat reports it.
 Result<abi::Stat> stat(const Path& path);
+/// The same of what a path leads to, as resolve() finds it; of what is cached without a lock.
+Result<abi::Stat> stat(Task& task, Fd directory, std::string_view path, WalkFlags flags);
+
+/// True if `dentry` is `above` or lies below it in their file system.
+bool is_below(const Dentry& dentry, const Dentry& above);
 
 /// The path from the task's root: "/a/b", "/a/b (deleted)", "(unreachable)/x", "pipe:[3]".
 std::string path_text(Task& task, const Path& path);
 
+/// The same from the root of its file system.
+std::string path_in_filesystem(Dentry& dentry);
+
 /// Mounts `filesystem` on what `at` names (empty `at`: the root of the tree).
 Result<RefPtr<Mount>> mount(RefPtr<FileSystem> filesystem, const Path& at, std::string source,
                             abi::MountFlags flags);
-/// The mounts in order, for /proc/mounts.
-List<Mount>& mounts();
-
 /// Opens a character or block device by number. Drivers register in devices.h.
 Result<RefPtr<File>> open_device(Task& task, const Path& path, abi::OpenFlags flags);
 

@@ -75,16 +75,20 @@ Instance::~Instance() {
 Task& Instance::new_process() {
   auto process = make_ref<Process>();
   auto task = make_ref<Task>();
+  task->host_thread = 1;
+  // What follows takes locks, for which somebody has to be there.
+  if (!current_thread) current_thread = task.get();
   kernel_->last_pid.value += 1;
   task->tid = process->pid = kernel_->last_pid;
   task->process = process;
   task->files = make_ref<FdTable>();
   task->fs = make_ref<FsContext>();
-  task->fs->root = task->fs->working_directory = kernel_->root;
+  task->fs->root.set(kernel_->root);
+  task->fs->working_directory.set(kernel_->root);
   task->actions = make_ref<SignalActions>();
   task->credentials = make_ref<Credentials>();
-  task->host_thread = 1;
   task->wait_entry.attach(*task);
+  kernel_->epoch.add(task->epoch);
   process->leader = task.get();
   process->threads.push_back(*task);
   process->thread_count = 1;
@@ -111,6 +115,7 @@ Task& Instance::new_thread(Task& sibling) {
   task->credentials = sibling.credentials;
   task->host_thread = 1;
   task->wait_entry.attach(*task);
+  kernel_->epoch.add(task->epoch);
   task->process->threads.push_back(*task);
   task->process->thread_count += 1;
   kernel_->tasks[task->tid] = task;

@@ -109,15 +109,15 @@ TEST_F(Open, SpecialFiles) {
 TEST_F(Open, RunningProgramsAreNotWritten) {
   create("/program", 0755);
   auto at = vfs::resolve(task(), Fd{abi::kAT_FDCWD}, "/program", {});
-  at->inode().executors = 1;
+  ASSERT_TRUE(at->inode().begin_executing());
   EXPECT_EQ(open("/program", OpenFlag::kO_WRONLY), error(Errno::kETXTBSY));
   EXPECT_EQ(to_register(sys::truncate(task(), text("/program"), 0)), error(Errno::kETXTBSY));
   EXPECT_GE(open("/program", kReadOnly), 0);
-  at->inode().executors = 0;
+  at->inode().end_executing();
   Fd fd = must_open("/program", OpenFlag::kO_RDWR);
-  EXPECT_EQ(at->inode().writers, 1u);
+  EXPECT_TRUE(at->inode().has_writers());
   close(fd);
-  EXPECT_EQ(at->inode().writers, 0u);
+  EXPECT_FALSE(at->inode().has_writers());
 }
 
 TEST_F(Open, Temporary) {
