@@ -9,7 +9,9 @@
 #include "host/clock.h"
 #include "lxcore/control/protocol.h"
 #include "lxcore/sync/kernel_lock.h"
+#include "lxcore/task/id_set.h"
 #include "lxcore/task/process.h"
+#include "lxcore/task/users.h"
 #include "lxcore/time/timer.h"
 #include "lxcore/vfs/locks.h"
 
@@ -33,7 +35,8 @@ class Kernel {
   std::map<Pid, RefPtr<Task>> tasks;
   std::map<Pid, RefPtr<Process>> processes;
   std::map<Pid, ProcessGroup*> groups;  ///< each while it exists
-  Pid last_pid{1};
+  IdSet ids;                            ///< of all of these and of sessions
+  UserAccounts users;
   RefPtr<Process> init;  ///< pid 1: the instance itself
   RefPtr<Task> monitor;  ///< its only thread: the first host process
   /// Host processes not yet reaped, with the address space that their threads still stand on.
@@ -43,6 +46,13 @@ class Kernel {
   };
   std::map<i32, HostProcess> host_processes;
   u64 forks = 0;
+  usize live_processes = 0;  ///< that have threads; without init
+  /// What host kills have cost, for the log.
+  struct Deaths {
+    u64 in_guest = 0, in_kernel = 0;
+    u64 broken_objects = 0;  ///< locks that were abandoned
+    u64 leaked_tables = 0;   ///< descriptor tables that were being changed
+  } deaths;
 
   // vfs/
   DentryCache dentries;

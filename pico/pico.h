@@ -78,6 +78,8 @@ class Context {
 
 /// The calling thread, from its kernel stack.
 Thread& current();
+/// The host's id of the calling thread; also before the first process stands on a kernel stack.
+i32 caller();
 /// The first process's own thread record, once lxcore has made one.
 void become(Thread& thread);
 /// The context of the calling thread's trap.

@@ -125,7 +125,7 @@ Result<> loadavg(Machine&, TextBuilder& out) {
   Count count = count_threads();
   KernelLock::Held held;
   out << (end == load.npos || load.empty() ? "0.00 0.00 0.00" : load.substr(0, end)) << ' '
-      << count.running << '/' << count.threads << ' ' << kernel().last_pid.value << '\n';
+      << count.running << '/' << count.threads << ' ' << kernel().ids.last().value << '\n';
   return {};
 }
 

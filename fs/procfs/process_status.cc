@@ -28,7 +28,7 @@ SignalFacts signal_facts(const Subject& subject) {
   Task* thread = subject.thread();
   if (!thread) return facts;
   facts.pending = thread->pending.set().bits;
-  facts.blocked = thread->blocked.bits;
+  facts.blocked = thread->blocked.get().bits;
   if (!thread->actions) return facts;
   for (i32 signal = 1; signal <= kSignalCount; ++signal) {
     u64 handler = thread->actions->at(signal).handler;

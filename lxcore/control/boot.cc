@@ -54,8 +54,8 @@ void set_default_limits(Process& process) {
   process.limits[abi::kRLIMIT_NPROC] = {Kernel::kMaxTasks, Kernel::kMaxTasks};
   process.limits[abi::kRLIMIT_NOFILE] = {1024, u64{FdTable::kMaxDescriptors}};
   process.limits[abi::kRLIMIT_MEMLOCK] = {u64{8} << 20, u64{8} << 20};
-  process.limits[abi::kRLIMIT_SIGPENDING] = {PendingSignals::kMaxQueued,
-                                             PendingSignals::kMaxQueued};
+  constexpr u64 kMaxSignals = 4096;
+  process.limits[abi::kRLIMIT_SIGPENDING] = {kMaxSignals, kMaxSignals};
   process.limits[abi::kRLIMIT_MSGQUEUE] = {819200, 819200};
   process.limits[abi::kRLIMIT_NICE] = {0, 0};
   process.limits[abi::kRLIMIT_RTPRIO] = {0, 0};
@@ -66,7 +66,9 @@ void create_init() {
   Kernel& k = kernel();
   auto task = make_ref<Task>();
   auto process = make_ref<Process>();
-  task->tid = process->pid = Pid{1};
+  task->tid = process->pid = k.ids.take_next().value();
+  k.ids.take(process->pid);
+  k.users.add_task(0);
   task->wait_entry.attach(*task);
   task->process = process;
   task->memory = make_ref<AddressSpace>();

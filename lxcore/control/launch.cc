@@ -157,6 +157,7 @@ void run_program() {
     task.process->launch = nullptr;
     tell_failure(id, error, step);
     signals::end_process(*task.process, abi::wait_status_exited(127));
+    kernel_lock().unlock();
     lifecycle::exit_current_task();
   }
   control::Started message;
@@ -221,7 +222,10 @@ void ended(Process& process) {
   control::Exited message;
   message.session = launch.id;
   message.wait_status = process.exit_status;
-  tell_manager(&message, sizeof message);
+  {
+    KernelLock::Released released;
+    tell_manager(&message, sizeof message);
+  }
   launch.process = nullptr;
   process.launch = nullptr;
   wake_monitor();

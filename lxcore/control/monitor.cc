@@ -43,13 +43,7 @@ void reap_all(State& state) {
   state.next_reap_ns = host::monotonic_ns() + kReapIntervalNs;
 }
 
-u32 live_processes() {
-  u32 count = 0;
-  for (auto& [pid, process] : kernel().processes) {
-    count += pid.value != 1 && process->thread_count != 0;
-  }
-  return count;
-}
+u32 live_processes() { return static_cast<u32>(kernel().live_processes); }
 
 void report_idleness(State& state) {
   const u32 count = live_processes();

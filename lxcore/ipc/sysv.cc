@@ -1,7 +1,5 @@
 #include "lxcore/ipc/sysv.h"
 
-#include <algorithm>
-
 namespace lxss::ipc {
 
 i64 now_seconds() { return static_cast<i64>(host::realtime_ns() / abi::kNSEC_PER_SEC); }
@@ -86,20 +84,10 @@ void task_exited(Task& task) {
   if (!kernel().sysv_ipc || task.process->thread_count > 1) return;
   const Pid pid = task.process->pid;
   auto& undo = sysv().undo;
-  for (auto at = undo.lower_bound({pid, 0}); at != undo.end() && at->first.first == pid;) {
-    auto set = sysv().sets.find(at->first.second);
-    if (set.ok()) {
-      auto& semaphores = (*set)->semaphores;
-      for (usize i = 0; i < semaphores.size(); ++i) {
-        if (at->second[i] == 0) continue;
-        // Linux: a value that cannot be lowered so far becomes 0.
-        semaphores[i].value = std::clamp(semaphores[i].value + at->second[i], 0, abi::kSEMVMX);
-        semaphores[i].pid = pid.value;
-      }
-      (*set)->operated = now_seconds();
-      (*set)->changed_values.wake();
-    }
+  for (auto at = undo.lower_bound({pid, 0}); at != undo.end() && at->first == pid;) {
+    auto set = sysv().sets.find(at->second);
     at = undo.erase(at);
+    if (set.ok()) (*set)->undo_all(pid);
   }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <list>
+#include <span>
 #include <vector>
 
 #include "lxcore/ipc/sysv_object.h"
@@ -35,19 +36,72 @@ class SharedMemoryFile final : public File {
   RefPtr<SharedMemory> segment_;
 };
 
+class SemaphoreSet;
+
+/// The operations of a semop that cannot be done yet. Whoever changes the set does them for the
+/// sleeper, so that nobody is woken who would sleep again. Held by the sleeping task.
+class PendingSemop final : public RefCounted, public ListNode<PendingSemop> {
+ public:
+  PendingSemop(SemaphoreSet& set, Task& task, std::vector<abi::SemBuf> operations);
+  /// Leaves the lists of the set.
+  ~PendingSemop() override;
+
+  enum class State : u8 { kWaiting, kDone, kFailed };
+
+  const RefPtr<SemaphoreSet> set;
+  Task& task;
+  const std::vector<abi::SemBuf> operations;
+  State state = State::kWaiting;
+  Errno error{};       ///< kFailed
+  usize blocking = 0;  ///< the operation that waits
+};
+
+/// Guarded by the kernel lock.
 class SemaphoreSet final : public SysvObject {
  public:
   struct Semaphore {
     i32 value = 0;
     i32 pid = 0;  ///< of the last operation
     u32 waiting_increase = 0, waiting_zero = 0;
+    List<PendingSemop> pending;  ///< single operations on it
   };
   SemaphoreSet(const Task& creator, i32 key, u32 mode, usize count)
       : SysvObject(creator, key, mode), semaphores(count) {}
 
+  /// Performs all operations for `process` or none: the index of the one that would block, or the
+  /// number of operations when all were done. ERANGE.
+  Result<usize> perform(Pid process, std::span<const abi::SemBuf> operations);
+  /// Sets a value (SETVAL, SETALL): the adjustments of all processes for it are void.
+  void set_value(usize index, i32 value, Pid process);
+  /// Does what became possible by changes of semaphore `index`, and wakes whom it was done for.
+  void go_on(usize index);
+  /// The same after `operations`, which were done.
+  void go_on_after(std::span<const abi::SemBuf> operations);
+  /// `pending` waits because of its operation `blocking`.
+  void wait_in_list(PendingSemop& pending, usize blocking);
+  /// It was removed: all sleepers learn of it.
+  void end_all();
+  /// What SEM_UNDO asks for at the end of `process`.
+  void undo_all(Pid process);
+
   std::vector<Semaphore> semaphores;
   i64 operated = 0;
-  WaitQueue changed_values;
+
+ private:
+  friend class PendingSemop;
+  /// True if some that changed the value were done.
+  bool go_on_once(Semaphore& semaphore);
+  /// True if it was done.
+  bool try_pending(PendingSemop& pending);
+  void finish(PendingSemop& pending, PendingSemop::State state, Errno error);
+  void count_waiting(const PendingSemop& pending, i32 by);
+  List<PendingSemop>& list_of(const PendingSemop& pending);
+  /// The process's adjustments, made if it has none.
+  std::vector<i32>& undo_of(Pid process);
+
+  List<PendingSemop> several_;  ///< of more than one operation
+  /// SEM_UNDO: what is to be added to each semaphore when a process ends.
+  std::map<Pid, std::vector<i32>> undo_;
 };
 
 class MessageQueue final : public SysvObject {
@@ -72,8 +126,8 @@ class Sysv final : public RefCounted {
   SysvTable<SharedMemory> segments{abi::kSHMMNI};
   SysvTable<SemaphoreSet> sets{abi::kSEMMNI};
   SysvTable<MessageQueue> queues{abi::kMSGMNI};
-  /// SEM_UNDO: what is to be added to each semaphore of a set when a process ends.
-  std::map<std::pair<Pid, i32>, std::vector<i32>> undo;
+  /// Which processes have adjustments (SEM_UNDO) of which sets.
+  std::set<std::pair<Pid, i32>> undo;
 };
 Sysv& sysv();
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <map>
+#include <optional>
+#include <set>
 
 #include "abi/linux/ipc.h"
 #include "lxcore/kernel.h"
@@ -36,7 +38,8 @@ class SysvObject : public RefCounted {
   bool removed = false;
 };
 
-/// The objects of one kind, by id. An id is a slot and how often ids were given out.
+/// The objects of one kind, by id. An id is a slot and how often ids were given out. Guarded by the
+/// kernel lock, which get() takes itself; nothing takes longer for what else there is.
 template <typename T>
 class SysvTable {
  public:
@@ -56,38 +59,31 @@ class SysvTable {
     if (found == objects_.end()) return Errno::kEINVAL;
     return found->second;
   }
-  RefPtr<T> find_key(i32 key) const {
-    if (key == abi::kIPC_PRIVATE) return nullptr;
-    for (const auto& [slot, object] : objects_) {
-      if (object->key == key) return object;
-    }
-    return nullptr;
-  }
-  /// The get calls: the object of `key`, checked by `check`, or a new one from `create`.
+  /// The get calls: the object of `key`, checked by `check`, or a new one from `create`, which is
+  /// called without the lock.
   template <typename Check, typename Create>
   Result<i32> get(Task& task, i32 key, u32 flags, Check check, Create create) {
-    const abi::IpcFlags how(flags & ~kModeMask);
-    if (RefPtr<T> found = find_key(key)) {
-      if (how.has(abi::IpcFlag::kIPC_CREAT) && how.has(abi::IpcFlag::kIPC_EXCL)) {
-        return Errno::kEEXIST;
-      }
-      TRY(check(*found));
-      TRY(found->check_access(task, flags & kModeMask));
-      return found->id;
+    {
+      KernelLock::Held held;
+      if (auto found = TRY(find_for(task, key, flags, check))) return *found;
     }
-    if (key != abi::kIPC_PRIVATE && !how.has(abi::IpcFlag::kIPC_CREAT)) return Errno::kENOENT;
-    if (objects_.size() >= limit_) return Errno::kENOSPC;
     RefPtr<T> made = TRY(create());
-    i32 slot = 0;
-    while (objects_.contains(slot)) ++slot;
-    made->id = sequence_ * kSlots + slot;
-    sequence_ = (sequence_ + 1) % kSlots;
-    objects_[slot] = made;
-    return made->id;
+    KernelLock::Held held;
+    // Another may have made one meanwhile.
+    if (auto found = TRY(find_for(task, key, flags, check))) return *found;
+    return insert(std::move(made));
+  }
+  /// Nobody finds it by its key any more.
+  void forget_key(T& object) {
+    if (object.key != abi::kIPC_PRIVATE) slots_by_key_.erase(object.key);
+    object.key = abi::kIPC_PRIVATE;
   }
   void remove(T& object) {
+    const i32 slot = object.id % kSlots;
+    if (object.key != abi::kIPC_PRIVATE) slots_by_key_.erase(object.key);
     object.removed = true;
-    objects_.erase(object.id % kSlots);
+    free_slots_.insert(slot);
+    objects_.erase(slot);
   }
   usize size() const { return objects_.size(); }
   /// The highest slot in use; 0 if none is.
@@ -95,7 +91,46 @@ class SysvTable {
   const std::map<i32, RefPtr<T>>& all() const { return objects_; }
 
  private:
+  /// An id, or nothing if an object is to be made.
+  template <typename Check>
+  Result<std::optional<i32>> find_for(Task& task, i32 key, u32 flags, Check& check) {
+    const abi::IpcFlags how(flags & ~kModeMask);
+    auto found = key == abi::kIPC_PRIVATE ? slots_by_key_.end() : slots_by_key_.find(key);
+    if (found != slots_by_key_.end()) {
+      T& object = *objects_.find(found->second)->second;
+      if (how.has(abi::IpcFlag::kIPC_CREAT) && how.has(abi::IpcFlag::kIPC_EXCL)) {
+        return Errno::kEEXIST;
+      }
+      TRY(check(object));
+      TRY(object.check_access(task, flags & kModeMask));
+      return std::optional(object.id);
+    }
+    if (key != abi::kIPC_PRIVATE && !how.has(abi::IpcFlag::kIPC_CREAT)) return Errno::kENOENT;
+    if (objects_.size() >= limit_) return Errno::kENOSPC;
+    return std::optional<i32>();
+  }
+
+  i32 insert(RefPtr<T> object) {
+    // The lowest free one; behind the highest none was ever used.
+    i32 slot = unused_from_;
+    if (free_slots_.empty()) {
+      ++unused_from_;
+    } else {
+      slot = *free_slots_.begin();
+      free_slots_.erase(free_slots_.begin());
+    }
+    object->id = sequence_ * kSlots + slot;
+    sequence_ = (sequence_ + 1) % kSlots;
+    if (object->key != abi::kIPC_PRIVATE) slots_by_key_[object->key] = slot;
+    const i32 id = object->id;
+    objects_[slot] = std::move(object);
+    return id;
+  }
+
   std::map<i32, RefPtr<T>> objects_;  ///< by slot
+  std::map<i32, i32> slots_by_key_;   ///< without those of IPC_PRIVATE
+  std::set<i32> free_slots_;          ///< below unused_from_
+  i32 unused_from_ = 0;
   usize limit_;
   i32 sequence_ = 0;
 };

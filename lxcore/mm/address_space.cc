@@ -406,12 +406,25 @@ void AddressSpace::forget_all() {
   set_executable({});
 }
 
+void AddressSpace::abandon() {
+  // Leaked, with what it refers to.
+  new (&areas) std::map<u64, Area>();
+  new (&released_) std::vector<RefPtr<File>>();
+  mutex.abandon();
+}
+
+void AddressSpace::abandon_reader(i32 host_thread) {
+  if (mutex.owner() == host_thread) mutex.abandon();
+}
+
 void AddressSpace::set_executable(Path path) {
   // Somebody may have opened it for writing since it was looked at.
   const bool excludes = path && path.inode().begin_executing();
   if (excludes_writers_) executable.inode().end_executing();
   excludes_writers_ = excludes;
-  executable = std::move(path);
+  // Others look at it under the lock; what it was goes without.
+  KernelLock::Held held;
+  std::swap(executable, path);
 }
 
 void AddressSpace::clear() {

@@ -48,7 +48,7 @@ class AddressSpace final : public RefCounted {
   std::map<u64, Area> areas;  ///< by begin; disjoint
   pico::Space host_space;
 
-  u32 task_count = 0;  ///< tasks that live here; guarded by the kernel lock
+  std::atomic<u32> task_count = 0;  ///< tasks that live here; one more only under the kernel lock
 
   // As set up by exec.
   u64 code_begin = 0, code_end = 0, data_begin = 0, data_end = 0;
@@ -83,9 +83,13 @@ class AddressSpace final : public RefCounted {
   usize force_write(u64 begin, const void* from, usize size);
   /// Maps the rewritten copy of the file that the code at `address` is of, if there is one.
   void use_text(u64 address);
-  /// The running program, which meanwhile nobody opens for writing (ETXTBSY). Under the
-  /// kernel lock, as the object's end and copy_areas() are.
+  /// The running program, which meanwhile nobody opens for writing (ETXTBSY).
   void set_executable(Path path);
+  /// By the monitor: the host has killed the holder of the mutex, and nobody lives here any more.
+  /// What it was changing is not looked at again.
+  void abandon();
+  /// By the monitor: `host_thread` is dead; its hold of the mutex, for reading, is given up.
+  void abandon_reader(i32 host_thread);
   /// The last task has left: nothing is mapped any more, though the host still holds the pages.
   void forget_all();
   /// Guest space becomes empty (exec); the host's vDSO is kept.

@@ -88,6 +88,7 @@ class Socket : public File {
     struct NoLock {
       void lock() {}
       void unlock() {}
+      bool abandoned() const { return false; }
     } none;
     return wait(task, none, queue, patience, condition);
   }

@@ -102,7 +102,7 @@ Result<> enter_handler(Task& task, const SigAction& action, const SigInfo& info)
   constexpr u64 kTrapFlag = 0x100, kDirectionFlag = 0x400, kResumeFlag = 0x10000;
   regs.eflags &= ~(kTrapFlag | kDirectionFlag | kResumeFlag);
 
-  SigSet mask = task.blocked | action.mask;
+  SigSet mask = task.blocked.get() | action.mask;
   if (!flags.has(SaFlag::kSA_NODEFER)) mask.add(info.signo);
   set_mask(task, mask);
   return {};
@@ -145,6 +145,7 @@ void stop(Task& task, i32 signal) {
   process.state = ProcessState::kStopped;
   process.stop_signal = signal;
   process.continued = false;
+  process.update_reports();
   for (Task& thread : process.threads) {
     if (&thread != &task) kick(thread);
   }
@@ -162,71 +163,82 @@ void wait_until_continued(Task& task) {
   task.stopped = false;
 }
 
-/// Acts on one signal. True if it entered a handler.
-bool act(Task& task, const SigInfo& info, i64 call) {
-  SigAction& entry = task.actions->at(info.signo);
-  SigAction action = entry;
-  if (action.handler == abi::kSIG_IGN) return false;
-  if (action.handler == abi::kSIG_DFL) {
-    switch (default_action(info.signo)) {
-      case DefaultAction::kIgnore:
-        return false;
-      case DefaultAction::kStop:
-        stop(task, info.signo);
-        return false;
-      case DefaultAction::kCore:
-      case DefaultAction::kTerminate:
-        end_process(*task.process, abi::wait_status_signaled(info.signo, false));
-        return false;
-    }
-  }
-  if (abi::SaFlags(action.flags).has(SaFlag::kSA_RESETHAND)) entry.handler = abi::kSIG_DFL;
-  resolve_restart(call, &action);
-  if (!enter_handler(task, action, info)) {
-    SigInfo fault = kernel_info(abi::kSIGSEGV);
-    if (info.signo == abi::kSIGSEGV) task.actions->at(abi::kSIGSEGV).handler = abi::kSIG_DFL;
-    force(task, fault);
-    return false;
-  }
-  return true;
-}
-
 /// A synchronous fault first, then the thread's own signals before the process's.
 SigInfo next_signal(Task& task) {
   if (i32 forced = std::exchange(task.forced_signal, 0); forced && task.pending.set().has(forced)) {
-    return task.pending.take(SigSet{SigSet::bit(forced)});
+    return task.pending.take(SigSet::of(forced));
   }
-  return take(task, ~task.blocked);
+  return take(task, ~task.blocked.get());
+}
+
+struct Delivery {
+  SigInfo info{};
+  SigAction action{};
+};
+
+/// Acts on signals up to the first that has a handler. False when there is none left.
+bool next_delivery(Task& task, Delivery& next) {
+  KernelLock::Held held;
+  for (;;) {
+    if (killed(task)) return false;
+    if (task.process->state == ProcessState::kStopped) {
+      wait_until_continued(task);
+      continue;
+    }
+    next.info = next_signal(task);
+    const i32 signal = next.info.signo;
+    if (signal == 0) return false;
+    SigAction& entry = task.actions->at(signal);
+    next.action = entry;
+    if (entry.handler == abi::kSIG_IGN) continue;
+    if (entry.handler != abi::kSIG_DFL) {
+      if (abi::SaFlags(entry.flags).has(SaFlag::kSA_RESETHAND)) entry.handler = abi::kSIG_DFL;
+      return true;
+    }
+    switch (default_action(signal)) {
+      case DefaultAction::kIgnore:
+        break;
+      case DefaultAction::kStop:
+        stop(task, signal);
+        break;
+      case DefaultAction::kCore:
+      case DefaultAction::kTerminate:
+        end_process(*task.process, abi::wait_status_signaled(signal, false));
+        break;
+    }
+  }
+}
+
+/// No frame can be built on the guest's stack.
+void force_stack_fault(Task& task, i32 signal) {
+  KernelLock::Held held;
+  if (signal == abi::kSIGSEGV) task.actions->at(abi::kSIGSEGV).handler = abi::kSIG_DFL;
+  force(task, kernel_info(abi::kSIGSEGV));
 }
 
 }  // namespace
 
 void before_return_to_guest(i64 call) {
   Task& task = Task::current();
-  if (!interrupted(task) && !task.restore_saved_mask) [[likely]] {
-    resolve_restart(call, nullptr);
-    return;
-  }
-  kernel_lock().lock();
-  bool handled = false;
-  for (;;) {
-    if (killed(task)) lifecycle::exit_current_task();
-    if (task.process->state == ProcessState::kStopped) {
-      wait_until_continued(task);
-      continue;
+  for (bool handled = false;;) {
+    if (interrupted(task)) [[unlikely]] {
+      for (Delivery next; next_delivery(task, next);) {
+        resolve_restart(handled ? -1 : call, &next.action);
+        if (enter_handler(task, next.action, next.info).ok()) {
+          handled = true;
+        } else {
+          force_stack_fault(task, next.info.signo);
+        }
+      }
+      if (killed(task)) lifecycle::exit_current_task();
     }
-    SigInfo info = next_signal(task);
-    if (info.signo == 0) break;
-    if (act(task, info, handled ? -1 : call)) handled = true;
-  }
-  if (task.restore_saved_mask) {
+    if (!task.restore_saved_mask) [[likely]] {
+      if (!handled) resolve_restart(call, nullptr);
+      return;
+    }
     task.restore_saved_mask = false;
     set_mask(task, task.saved_mask);
-    kernel_lock().unlock();
-    return before_return_to_guest(handled ? -1 : call);
   }
-  kernel_lock().unlock();
-  if (!handled) resolve_restart(call, nullptr);
 }
 
 i64 return_from_frame() {
@@ -267,7 +279,6 @@ i64 return_from_frame() {
     restored.reserved1[i] = regs.reserved1[i];
   }
   regs = restored;
-  KernelLock::Held held;
   set_mask(task, frame.uc_sigmask);
   frame.uc_stack.ss_flags &= ~i32(abi::kSS_ONSTACK);
   if (!on_alternate_stack(task, regs.rsp)) {

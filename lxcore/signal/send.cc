@@ -1,5 +1,6 @@
-// Sending signals and the bookkeeping of what is pending.
+// Sending signals, and what they do to a process the moment they are sent.
 #include "lxcore/kernel.h"
+#include "lxcore/mm/heap.h"
 #include "lxcore/time/posix_timers.h"
 
 namespace lxss {
@@ -16,59 +17,6 @@ constexpr SigSet kIgnoredByDefault{SigSet::bit(abi::kSIGCHLD) | SigSet::bit(abi:
 constexpr i32 kFirstRealTime = 32;
 
 }  // namespace
-
-RefPtr<SignalActions> SignalActions::duplicate() const {
-  auto copy = make_ref<SignalActions>();
-  for (i32 i = 0; i < kSignalCount; ++i) copy->actions_[i] = actions_[i];
-  return copy;
-}
-
-void SignalActions::reset_for_exec() {
-  for (abi::SigAction& action : actions_) {
-    u64 kept = action.handler == abi::kSIG_IGN ? abi::kSIG_IGN : abi::kSIG_DFL;
-    action = {kept, 0, 0, {}};
-  }
-}
-
-bool PendingSignals::add(const SigInfo& info) {
-  abi::SigSet now = set();
-  if (info.signo < kFirstRealTime && now.has(info.signo)) return true;
-  if (queue_.size() >= kMaxQueued && info.signo >= kFirstRealTime && info.code < 0) return false;
-  now.add(info.signo);
-  set_.store(now, std::memory_order_relaxed);
-  queue_.push_back(info);
-  return true;
-}
-
-SigInfo PendingSignals::take(SigSet wanted) {
-  abi::SigSet now = set();
-  i32 signal = (now & wanted).first();
-  SigInfo info{};
-  bool more = false;
-  for (auto at = queue_.begin(); at != queue_.end();) {
-    if (at->signo == signal) {
-      if (info.signo != 0) {
-        more = true;
-        break;
-      }
-      info = *at;
-      at = queue_.erase(at);
-    } else {
-      ++at;
-    }
-  }
-  if (!more) {
-    now.del(signal);
-    set_.store(now, std::memory_order_relaxed);
-  }
-  return info;
-}
-
-void PendingSignals::discard(SigSet signals) {
-  if (!set().any(signals)) return;
-  set_.store(set().without(signals), std::memory_order_relaxed);
-  std::erase_if(queue_, [signals](const SigInfo& info) { return signals.has(info.signo); });
-}
 
 namespace signals {
 
@@ -97,6 +45,7 @@ void resume(Process& process) {
   process.state = ProcessState::kRunning;
   process.stop_signal = 0;
   process.continued = true;
+  process.update_reports();
   for (Task& thread : process.threads) kick(thread);
   if (process.parent) {
     SigInfo info = kernel_info(abi::kSIGCHLD);
@@ -111,19 +60,30 @@ void resume(Process& process) {
   }
 }
 
-/// True if the receiver's user has as many signals pending as RLIMIT_SIGPENDING allows. Only
-/// real-time signals that carry a value are refused for that (man 7 signal, man 2 sigqueue).
-bool queue_is_full(const Process& process, const Credentials& owner, const SigInfo& info) {
-  if (info.signo < kFirstRealTime || info.code >= 0) return false;
-  const u64 limit = process.limit(abi::kRLIMIT_SIGPENDING);
-  u64 count = 0;
-  for (auto& [tid, task] : kernel().tasks) {
-    if (task->credentials->uid != owner.uid) continue;
-    count += task->pending.size();
-    if (task.get() == task->process->any_thread()) count += task->process->pending.size();
-    if (count >= limit) return true;
+/// Makes a signal pending. False if the receiver's user has as many as RLIMIT_SIGPENDING allows and
+/// it is refused for that: only real-time signals that carry a value are (man 2 sigqueue).
+bool add_pending(PendingSignals& pending, const Process& process, const Credentials& owner,
+                 const SigInfo& info) {
+  const bool has_room = heap::has_room() &&
+                        kernel().users.signals(owner.uid) < process.limit(abi::kRLIMIT_SIGPENDING);
+  // A timer has its one signal; standard signals are one of a kind.
+  if (has_room || info.signo < kFirstRealTime || info.code == abi::kSI_TIMER) {
+    pending.add(info, owner.uid);
+    return true;
   }
-  return count >= limit;
+  if (info.code < 0) return false;
+  pending.add_bare(info.signo);
+  return true;
+}
+
+/// A thread that does not block the signal, the main thread if possible; or null.
+Task* find_taker(Process& process, i32 signal) {
+  auto takes = [&](Task& thread) { return !thread.exiting && !thread.blocked.has(signal); };
+  if (process.leader && takes(*process.leader)) return process.leader;
+  for (Task& thread : process.threads) {
+    if (takes(thread)) return &thread;
+  }
+  return nullptr;
 }
 
 /// What a signal does the moment it is sent. False if it is thereby dealt with.
@@ -168,28 +128,23 @@ SigInfo kernel_info(i32 signal) {
 bool send_queued(Task& task, const SigInfo& info) {
   if (!prepare(*task.process, info)) return true;
   if (!task.blocked.has(info.signo) && is_ignored(task, info.signo)) return true;
-  if (queue_is_full(*task.process, *task.credentials, info) || !task.pending.add(info)) {
-    return false;
-  }
+  if (!add_pending(task.pending, *task.process, *task.credentials, info)) return false;
   task.process->signal_events.wake();
+  // Looked at again: it may have unblocked the signal meanwhile (SignalMask).
   if (!task.blocked.has(info.signo)) kick(task);
   return true;
 }
 
 bool send_queued(Process& process, const SigInfo& info) {
   if (!prepare(process, info)) return true;
-  Task* taker = nullptr;
-  for (Task& thread : process.threads) {
-    if (thread.exiting || thread.blocked.has(info.signo)) continue;
-    taker = &thread;
-    if (&thread == process.leader) break;
-  }
+  Task* taker = find_taker(process, info.signo);
   Task* any = taker ? taker : process.any_thread();
   if (!any) return true;
   if (taker && is_ignored(*any, info.signo)) return true;
-  if (queue_is_full(process, *any->credentials, info) || !process.pending.add(info)) return false;
+  if (!add_pending(process.pending, process, *any->credentials, info)) return false;
   process.signal_events.wake();
-  if (taker) kick(*taker);
+  // Again: threads change their masks meanwhile (SignalMask).
+  if ((taker = find_taker(process, info.signo))) kick(*taker);
   return true;
 }
 
@@ -207,8 +162,8 @@ void force(Task& task, const SigInfo& info) {
     action.handler = abi::kSIG_DFL;
     task.blocked.del(info.signo);
   }
-  task.pending.discard(SigSet{SigSet::bit(info.signo)});
-  (void)task.pending.add(info);
+  task.pending.discard(SigSet::of(info.signo));
+  task.pending.add(info, task.credentials->uid);
   task.forced_signal = info.signo;
 }
 
@@ -244,14 +199,15 @@ bool interrupted(const Task& task) {
 }
 
 void set_mask(Task& task, SigSet mask) {
+  Process& process = *task.process;
   mask = mask.without(abi::kUnblockableSignals);
-  SigSet newly_blocked = mask.without(task.blocked);
+  const SigSet newly_blocked = mask.without(task.blocked);
   task.blocked = mask;
   // A process signal that this thread was to take may now need another thread.
-  if (task.process->thread_count > 1 && task.process->pending.set().any(newly_blocked)) {
-    for (Task& thread : task.process->threads) {
-      if (&thread != &task && task.process->pending.set().any(~thread.blocked)) kick(thread);
-    }
+  if (process.thread_count == 1 || !process.pending.set().any(newly_blocked)) return;
+  KernelLock::Held held;
+  for (Task& thread : process.threads) {
+    if (&thread != &task && process.pending.set().any(~thread.blocked.get())) kick(thread);
   }
 }
 

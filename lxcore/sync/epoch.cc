@@ -73,6 +73,12 @@ void EpochReader::reclaim_now() {
   retired_count_ = 0;
 }
 
+void EpochReader::drain() {
+  // What is freed may retire what it held.
+  constexpr int kRounds = 8;
+  for (int i = 0; i < kRounds; ++i) reclaim_now();
+}
+
 void EpochReader::leave() {
   if (!linked()) return;
   Epoch& epoch = kernel().epoch;

@@ -51,6 +51,8 @@ class EpochReader : public ListNode<EpochReader> {
     if (retired_count_ >= kBatch) [[unlikely]]
       reclaim_now();
   }
+  /// Frees all that can be freed.
+  void drain();
   /// Of a task that has ended: others free what it has left.
   void leave();
 

@@ -32,22 +32,41 @@ KernelLock::Released::~Released() {
 
 void Mutex::lock() {
   constexpr int kSpins = 1000;
-  u32 expected = 0;
-  if (word_.compare_exchange_strong(expected, 1, std::memory_order_acquire)) return;
+  const auto self = static_cast<u32>(pico::caller());
   for (int i = 0; i < kSpins; ++i) {
+    u32 expected = 0;
+    if (word_.load(std::memory_order_relaxed) == 0 &&
+        word_.compare_exchange_strong(expected, self, std::memory_order_acquire)) {
+      return;
+    }
     __builtin_ia32_pause();
-    expected = 0;
-    if (word_.compare_exchange_weak(expected, 1, std::memory_order_acquire)) return;
   }
-  while (word_.exchange(2, std::memory_order_acquire) != 0) {
-    (void)host::wait_word(reinterpret_cast<const u32*>(&word_), 2, std::nullopt);
+  for (;;) {
+    u32 seen = word_.load(std::memory_order_relaxed);
+    if (seen == 0) {
+      // Others may sleep: who took the lock this way keeps the mark.
+      if (word_.compare_exchange_weak(seen, self | kWaiters, std::memory_order_acquire)) return;
+      continue;
+    }
+    if (!(seen & kWaiters) &&
+        !word_.compare_exchange_weak(seen, seen | kWaiters, std::memory_order_relaxed)) {
+      continue;
+    }
+    const auto waited =
+        host::wait_word(reinterpret_cast<const u32*>(&word_), seen | kWaiters, monitor_patience());
+    if (waited.is(Errno::kETIMEDOUT)) stop_for_dead_owner(word_, seen | kWaiters);
   }
 }
 
 void Mutex::unlock() {
-  if (word_.exchange(0, std::memory_order_release) == 2) {
+  if (word_.exchange(0, std::memory_order_release) & kWaiters) {
     host::wake_word(reinterpret_cast<const u32*>(&word_), 1);
   }
+}
+
+void Mutex::abandon() {
+  word_.store(0, std::memory_order_release);
+  host::wake_word(reinterpret_cast<const u32*>(&word_), 1);
 }
 
 }  // namespace lxss

@@ -21,6 +21,8 @@ class LXSS_CAPABILITY("kernel lock") KernelLock {
   void lock() LXSS_ACQUIRE();
   void unlock() LXSS_RELEASE();
   bool held_by_current() const { return lock_.held_by_current(); }
+  /// Never: with its holder the instance stops.
+  static constexpr bool abandoned() { return false; }
 
   /// Holds the lock for a scope.
   class Held;
@@ -74,15 +76,21 @@ class [[nodiscard]] KernelLock::Released {
   u32 depth_;
 };
 
-/// A lock in the arena for who may have no Task yet; not recorded, held across host calls by the
-/// address spaces, innermost of all in the heap.
+/// A lock in the arena for who may have no Task yet; not recorded in one, held across host calls by
+/// the address spaces, innermost of all in the heap. The monitor stops the instance when it meets
+/// one whose holder the host has killed.
 class Mutex {
  public:
   void lock();
   void unlock();
+  /// 0 if free.
+  i32 owner() const { return static_cast<i32>(word_.load(std::memory_order_relaxed) & ~kWaiters); }
+  /// By the monitor: takes it from its holder, who is dead. What it guarded has been dealt with.
+  void abandon();
 
  private:
-  std::atomic<u32> word_{0};  ///< 0 free, 1 held, 2 held with waiters
+  static constexpr u32 kWaiters = 1u << 31;
+  std::atomic<u32> word_{0};  ///< owner's host thread id | kWaiters
 };
 
 class [[nodiscard]] MutexHeld {

@@ -2,6 +2,7 @@
 
 #include "host/wait.h"
 #include "lxcore/kernel.h"
+#include "lxcore/task/lifecycle.h"
 
 namespace lxss {
 
@@ -101,17 +102,39 @@ void Lock::acquire_slowly(u32 self) {
   }
 }
 
+host::Deadline monitor_patience() {
+  constexpr u64 kPatience = 100'000'000;
+  if (kernel().monitor.get() != &pico::current()) return std::nullopt;
+  return host::monotonic_ns() + kPatience;
+}
+
+void stop_for_dead_owner(const std::atomic<u32>& word, u32 seen) {
+  constexpr u32 kWaiters = 1u << 31;
+  if (!pico::has_ended(static_cast<i32>(seen & ~kWaiters)) ||
+      word.load(std::memory_order_relaxed) != seen) {
+    return;
+  }
+  lifecycle::stop_instance(
+      "The host killed a thread that held a lock of the kernel's, which all processes share; the "
+      "instance stops.");
+}
+
 void Lock::wait_for_owner(u32 seen) {
-  // The monitor looks whether the host has killed the owner: what the lock guards is torn then.
-  const Task* monitor = kernel().monitor.get();
-  const bool watches = monitor == &pico::current();
-  constexpr u64 kPatience = 1'000'000'000;
-  host::Deadline deadline;
-  if (watches) deadline = host::monotonic_ns() + kPatience;
-  auto waited = host::wait_word(reinterpret_cast<const u32*>(&word_), seen, deadline);
-  if (watches && waited.is(Errno::kETIMEDOUT) && pico::has_ended(i32(seen & ~kWaiters)) &&
-      word_.load(std::memory_order_relaxed) == seen) {
-    LXSS_PANIC("the host has killed the owner of a lock");
+  const auto waited =
+      host::wait_word(reinterpret_cast<const u32*>(&word_), seen, monitor_patience());
+  // The monitor cannot look after what the dead held while it waits for it.
+  if (waited.is(Errno::kETIMEDOUT)) stop_for_dead_owner(word_, seen);
+}
+
+u32 LockWord::abandon(i32 dead) {
+  LXSS_ASSERT(owner() == dead);
+  abandoned_.store(true, std::memory_order_relaxed);
+  return word_.exchange(0, std::memory_order_seq_cst);
+}
+
+void Lock::abandon(i32 dead) {
+  if (LockWord::abandon(dead) & kWaiters) {
+    host::wake_word(reinterpret_cast<const u32*>(&word_), 1);
   }
 }
 
@@ -125,18 +148,33 @@ void Lock::unlock() {
     wake_decided();
 }
 
-void wake_decided() {
-  HeldLocks& held = Task::current().held;
-  if (held.short_count != 0) return;
-  Task* list = std::exchange(held.to_wake, nullptr);
-  while (list) {
-    Task* task = list;
-    list = std::exchange(task->next_to_wake, nullptr);
+namespace {
+
+/// At each instant the list, or `waking`, has whom the holder has yet to wake.
+void wake_list(HeldLocks& held) {
+  while (Task* task = held.to_wake) {
+    held.waking = task;
+    std::atomic_signal_fence(std::memory_order_release);
+    held.to_wake = std::exchange(task->next_to_wake, nullptr);
     // Before the look at where it sleeps: who decides again relies on that look until here.
     task->wake_pending.exchange(false, std::memory_order_seq_cst);
     wake(*task);
+    held.waking = nullptr;
     task->unref();
   }
+}
+
+}  // namespace
+
+void wake_decided() {
+  HeldLocks& held = Task::current().held;
+  if (held.short_count == 0) wake_list(held);
+}
+
+void wake_decided_by(HeldLocks& dead) {
+  // Perhaps it was woken, and perhaps it is still the list's first.
+  if (dead.waking) wake(*dead.waking);
+  wake_list(dead);
 }
 
 #ifdef LXSS_DEBUG

@@ -12,6 +12,7 @@
 
 #include "base/thread_annotations.h"
 #include "base/types.h"
+#include "host/wait.h"
 
 namespace lxss {
 
@@ -37,6 +38,12 @@ enum class LockRank : u8 {
   kLeaf,    ///< what calls nothing that locks
 };
 
+/// What becomes of a lock, and of what it guards, when the host has killed its holder.
+enum class AfterDeath : u8 {
+  kStop,     ///< what it guards is torn for all: the instance stops
+  kAbandon,  ///< given up by the monitor and marked: see LockWord::abandoned()
+};
+
 /// The holder of a lock, as recorded in its word: the host thread's id.
 class LockWord {
  public:
@@ -45,20 +52,36 @@ class LockWord {
   bool held_by_current() const;
   LockRank rank() const { return rank_; }
   bool is_short() const { return short_; }
+  AfterDeath after_death() const { return after_death_; }
+
+  /// The host killed a holder in the middle. An object that can be thrown away is broken from then
+  /// on, for good: its operations look here once they have the lock, and fail (EIO, end of file,
+  /// hang-up). What the host knows better is read again: take_abandoned().
+  bool abandoned() const { return abandoned_.load(std::memory_order_relaxed); }
+  /// True once after each death; by the holder, who then makes whole what the lock guards.
+  bool take_abandoned() {
+    return abandoned() && abandoned_.exchange(false, std::memory_order_relaxed);
+  }
 
  protected:
-  constexpr LockWord(LockRank rank, bool is_short) : rank_(rank), short_(is_short) {}
+  constexpr LockWord(LockRank rank, bool is_short, AfterDeath after_death)
+      : rank_(rank), short_(is_short), after_death_(after_death) {}
   static constexpr u32 kWaiters = 1u << 31;
+  /// Marks it and takes it from `dead`, who holds it: the old word.
+  u32 abandon(i32 dead);
   std::atomic<u32> word_{0};  ///< owner's host thread id | kWaiters
 
  private:
   LockRank rank_;
   bool short_;
+  AfterDeath after_death_;
+  std::atomic<bool> abandoned_{false};
 };
 
 class LXSS_CAPABILITY("lock") Lock : public LockWord {
  public:
-  explicit constexpr Lock(LockRank rank) : LockWord(rank, true) {}
+  explicit constexpr Lock(LockRank rank, AfterDeath after_death = AfterDeath::kStop)
+      : LockWord(rank, true, after_death) {}
   Lock(const Lock&) = delete;
   Lock& operator=(const Lock&) = delete;
 
@@ -66,6 +89,8 @@ class LXSS_CAPABILITY("lock") Lock : public LockWord {
   bool try_lock() LXSS_TRY_ACQUIRE(true);
   /// With the last lock of the task given up, wakes the tasks whose wake-up was decided under it.
   void unlock() LXSS_RELEASE();
+  /// By the monitor, of a lock that is kAbandon and whose holder is dead.
+  void abandon(i32 dead);
 
   /// Holds a lock for a scope.
   class Held;
@@ -108,6 +133,7 @@ struct HeldLocks {
   u32 short_count = 0;
   u32 kernel_depth = 0;  ///< how often the kernel lock was taken (kernel_lock.h)
   Task* to_wake = nullptr;
+  Task* waking = nullptr;  ///< taken off that list, its host call not made yet
 
   /// Before a lock is taken, so that no holder goes unrecorded.
   void enter(LockWord& lock);
@@ -117,6 +143,16 @@ struct HeldLocks {
 
 /// Carries out the wake-ups that the current task has decided, if it holds no short lock.
 void wake_decided();
+
+/// The same for what a dead task had decided. By the monitor.
+void wake_decided_by(HeldLocks& dead);
+
+/// How long the monitor waits for a lock before it looks whether the holder lives. Others wait
+/// without end: the monitor ends their wait.
+host::Deadline monitor_patience();
+/// By the monitor, which has waited for its patience: stops the instance if `word` is still `seen`,
+/// whose owner the host has killed.
+void stop_for_dead_owner(const std::atomic<u32>& word, u32 seen);
 
 /// In the debug kernel: panics if the current task holds a short lock of its own, where a host call
 /// or a guest copy is about to be made.

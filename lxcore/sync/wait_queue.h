@@ -37,6 +37,8 @@ class WaitEntry : public ListNode<WaitEntry> {
   /// must exist until then, or be destroyed while nobody else touches the entry.
   void unlink();
   bool linked() const { return queue_ != nullptr; }
+  /// The same by the monitor, of the entry of a task that the host has killed.
+  void unlink_dead();
 
  private:
   friend class WaitQueue;
@@ -44,13 +46,18 @@ class WaitEntry : public ListNode<WaitEntry> {
   bool exclusive_ = false;
 };
 
-/// Wakes a task.
-class TaskWaitEntry final : public WaitEntry {
+struct EntryOfTask;
+
+/// Wakes a task, which lists it: so it is taken off its queue when the host has killed the task.
+class TaskWaitEntry final : public WaitEntry, public ListNode<EntryOfTask> {
  public:
   TaskWaitEntry() = default;
-  explicit TaskWaitEntry(Task& task) : task_(&task) {}
-  void attach(Task& task) { task_ = &task; }
+  explicit TaskWaitEntry(Task& task) { attach(task); }
+  /// By the task itself, or before it runs.
+  void attach(Task& task);
   bool notify(PollEvents events) override;
+  using WaitEntry::linked;
+  using WaitEntry::unlink;
 
  private:
   Task* task_ = nullptr;
@@ -74,7 +81,11 @@ class WaitQueue {
 
  private:
   friend class WaitEntry;
-  Lock lock_{LockRank::kWaking};
+  /// Takes the lock; who finds that its last holder was killed mends the list.
+  class Held;
+  void mend() LXSS_REQUIRES(lock_);
+
+  Lock lock_{LockRank::kWaking, AfterDeath::kAbandon};
   List<WaitEntry> entries_ LXSS_GUARDED_BY(lock_);
   std::atomic<u32> waiting_{0};  ///< entries; written under lock_
 };
@@ -91,8 +102,8 @@ class [[nodiscard]] Wait {
   Result<> sleep(host::Deadline deadline);
   /// As sleep(), but only the task's end interrupts it (EINTR).
   Result<> sleep_killable();
-  /// As sleep(), but only a wake-up ends it.
-  void sleep_always();
+  /// As sleep(), but only a wake-up ends it, or the deadline: false then.
+  bool sleep_always(host::Deadline deadline = std::nullopt);
   /// As sleep(), and also ends when one of `host_fds` is ready: the number ready.
   Result<usize> sleep_on_host(std::span<abi::PollFd> host_fds, host::Deadline deadline);
   /// The same for an event set: the number of events taken, which an interruption never hides.
@@ -128,7 +139,7 @@ TaskWaitEntry& wait_entry(Task& task);
 
 /// Waits on one queue until `condition()` is true, which is evaluated under `lock`. The caller
 /// holds `lock`, as again afterwards; it is given up while the task sleeps. What `condition` looks
-/// at changes under `lock` only.
+/// at changes under `lock` only. EIO if that is broken (LockWord::abandoned()).
 template <typename AnyLock, typename Condition>
 Result<> wait_until(Task& task, AnyLock& lock, WaitQueue& queue, Condition condition,
                     host::Deadline deadline = std::nullopt) LXSS_NO_THREAD_SAFETY_ANALYSIS {
@@ -142,6 +153,10 @@ Result<> wait_until(Task& task, AnyLock& lock, WaitQueue& queue, Condition condi
     lock.unlock();
     result = wait.sleep(deadline);
     lock.lock();
+    if (lock.abandoned()) {
+      result = Errno::kEIO;
+      break;
+    }
     if (condition()) {
       result = {};
       break;
@@ -168,10 +183,14 @@ Result<> wait_until(Task& task, WaitQueue& queue, Condition condition,
   return {};
 }
 
-/// A lock that may be held across host calls, guest copies and waits.
+/// A lock that may be held across host calls, guest copies and waits. What it guards is whole at
+/// such places, so it is given up after its holder's death; where memory is changed under it that
+/// no short lock guards, it is kStop, or its next holder looks (LockWord::abandoned()).
 class LXSS_CAPABILITY("sleep lock") SleepLock : public LockWord {
  public:
-  explicit SleepLock(LockRank rank = LockRank::kObject) : LockWord(rank, false) {}
+  explicit SleepLock(LockRank rank = LockRank::kObject,
+                     AfterDeath after_death = AfterDeath::kAbandon)
+      : LockWord(rank, false, after_death) {}
   /// ERESTARTSYS if interrupted.
   Result<> lock(Task& task);
   /// EINTR if the task is to end.
@@ -180,6 +199,8 @@ class LXSS_CAPABILITY("sleep lock") SleepLock : public LockWord {
   void lock() LXSS_ACQUIRE();
   bool try_lock() LXSS_TRY_ACQUIRE(true);
   void unlock() LXSS_RELEASE();
+  /// By the monitor, of a lock that is kAbandon and whose holder is dead.
+  void abandon(i32 dead);
 
   /// Holds a lock for a scope, once lock() succeeded.
   class Held;
@@ -189,6 +210,8 @@ class LXSS_CAPABILITY("sleep lock") SleepLock : public LockWord {
  private:
   template <typename Sleep>
   Result<> acquire(Task& task, Sleep sleep);
+  /// By the monitor, which has waited for its patience: as if the holder's death had been told.
+  void look_after_owner();
 
   WaitQueue waiters_;
 };

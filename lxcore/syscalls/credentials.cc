@@ -29,14 +29,25 @@ void adjust_capabilities(const Credentials& old, Credentials& next) {
   }
 }
 
+/// Others read a task's credentials under the kernel lock; the old ones go without it.
+void become(Task& task, RefPtr<Credentials> next) {
+  KernelLock::Held held;
+  if (task.credentials->uid != next->uid) {
+    kernel().users.remove_task(task.credentials->uid);
+    kernel().users.add_task(next->uid);
+  }
+  std::swap(task.credentials, next);
+}
+
 void install(Task& task, RefPtr<Credentials> next) {
   const Credentials& old = *task.credentials;
   adjust_capabilities(old, *next);
   if (old.euid != next->euid || old.egid != next->egid) {
+    KernelLock::Held held;
     task.process->dumpable = false;
     task.process->parent_death_signal = 0;
   }
-  task.credentials = std::move(next);
+  become(task, std::move(next));
 }
 
 bool may_be(u32 id, u32 a, u32 b, u32 c) {
@@ -45,14 +56,14 @@ bool may_be(u32 id, u32 a, u32 b, u32 c) {
 
 }  // namespace
 
-Result<u32> getuid(Task& task) { return task.credentials->uid; }
-Result<u32> geteuid(Task& task) { return task.credentials->euid; }
-Result<u32> getgid(Task& task) { return task.credentials->gid; }
-Result<u32> getegid(Task& task) { return task.credentials->egid; }
+Result<u32> getuid(UnlockedTask task) { return task->credentials->uid; }
+Result<u32> geteuid(UnlockedTask task) { return task->credentials->euid; }
+Result<u32> getgid(UnlockedTask task) { return task->credentials->gid; }
+Result<u32> getegid(UnlockedTask task) { return task->credentials->egid; }
 
-Result<> setuid(Task& task, u32 uid) {
+Result<> setuid(UnlockedTask task, u32 uid) {
   if (uid == kUnchanged) return Errno::kEINVAL;
-  const Credentials& old = *task.credentials;
+  const Credentials& old = *task->credentials;
   RefPtr<Credentials> next = old.copy();
   if (old.has_capability(abi::kCAP_SETUID)) {
     next->uid = next->suid = uid;
@@ -64,9 +75,9 @@ Result<> setuid(Task& task, u32 uid) {
   return {};
 }
 
-Result<> setgid(Task& task, u32 gid) {
+Result<> setgid(UnlockedTask task, u32 gid) {
   if (gid == kUnchanged) return Errno::kEINVAL;
-  const Credentials& old = *task.credentials;
+  const Credentials& old = *task->credentials;
   RefPtr<Credentials> next = old.copy();
   if (old.has_capability(abi::kCAP_SETGID)) {
     next->gid = next->sgid = gid;
@@ -78,8 +89,8 @@ Result<> setgid(Task& task, u32 gid) {
   return {};
 }
 
-Result<> setreuid(Task& task, u32 real, u32 effective) {
-  const Credentials& old = *task.credentials;
+Result<> setreuid(UnlockedTask task, u32 real, u32 effective) {
+  const Credentials& old = *task->credentials;
   if (!old.has_capability(abi::kCAP_SETUID) && (!may_be(real, old.uid, old.euid, old.uid) ||
                                                 !may_be(effective, old.uid, old.euid, old.suid))) {
     return Errno::kEPERM;
@@ -95,8 +106,8 @@ Result<> setreuid(Task& task, u32 real, u32 effective) {
   return {};
 }
 
-Result<> setregid(Task& task, u32 real, u32 effective) {
-  const Credentials& old = *task.credentials;
+Result<> setregid(UnlockedTask task, u32 real, u32 effective) {
+  const Credentials& old = *task->credentials;
   if (!old.has_capability(abi::kCAP_SETGID) && (!may_be(real, old.gid, old.egid, old.gid) ||
                                                 !may_be(effective, old.gid, old.egid, old.sgid))) {
     return Errno::kEPERM;
@@ -112,8 +123,8 @@ Result<> setregid(Task& task, u32 real, u32 effective) {
   return {};
 }
 
-Result<> setresuid(Task& task, u32 real, u32 effective, u32 saved) {
-  const Credentials& old = *task.credentials;
+Result<> setresuid(UnlockedTask task, u32 real, u32 effective, u32 saved) {
+  const Credentials& old = *task->credentials;
   if (!old.has_capability(abi::kCAP_SETUID)) {
     for (u32 id : {real, effective, saved}) {
       if (!may_be(id, old.uid, old.euid, old.suid)) return Errno::kEPERM;
@@ -128,8 +139,8 @@ Result<> setresuid(Task& task, u32 real, u32 effective, u32 saved) {
   return {};
 }
 
-Result<> setresgid(Task& task, u32 real, u32 effective, u32 saved) {
-  const Credentials& old = *task.credentials;
+Result<> setresgid(UnlockedTask task, u32 real, u32 effective, u32 saved) {
+  const Credentials& old = *task->credentials;
   if (!old.has_capability(abi::kCAP_SETGID)) {
     for (u32 id : {real, effective, saved}) {
       if (!may_be(id, old.gid, old.egid, old.sgid)) return Errno::kEPERM;
@@ -144,47 +155,49 @@ Result<> setresgid(Task& task, u32 real, u32 effective, u32 saved) {
   return {};
 }
 
-Result<> getresuid(Task& task, UserOut<u32> real, UserOut<u32> effective, UserOut<u32> saved) {
-  TRY(real.write(task.credentials->uid));
-  TRY(effective.write(task.credentials->euid));
-  return saved.write(task.credentials->suid);
+Result<> getresuid(UnlockedTask task, UserOut<u32> real, UserOut<u32> effective,
+                   UserOut<u32> saved) {
+  TRY(real.write(task->credentials->uid));
+  TRY(effective.write(task->credentials->euid));
+  return saved.write(task->credentials->suid);
 }
 
-Result<> getresgid(Task& task, UserOut<u32> real, UserOut<u32> effective, UserOut<u32> saved) {
-  TRY(real.write(task.credentials->gid));
-  TRY(effective.write(task.credentials->egid));
-  return saved.write(task.credentials->sgid);
+Result<> getresgid(UnlockedTask task, UserOut<u32> real, UserOut<u32> effective,
+                   UserOut<u32> saved) {
+  TRY(real.write(task->credentials->gid));
+  TRY(effective.write(task->credentials->egid));
+  return saved.write(task->credentials->sgid);
 }
 
 // Linux: setfsuid and setfsgid report the old id and never an error.
-Result<u32> setfsuid(Task& task, u32 uid) {
-  const Credentials& old = *task.credentials;
+Result<u32> setfsuid(UnlockedTask task, u32 uid) {
+  const Credentials& old = *task->credentials;
   const u32 before = old.fsuid;
   if (uid == kUnchanged) return before;
   if (old.has_capability(abi::kCAP_SETUID) || uid == old.uid || uid == old.euid ||
       uid == old.suid || uid == old.fsuid) {
     RefPtr<Credentials> next = old.copy();
     next->fsuid = uid;
-    task.credentials = std::move(next);
+    become(task, std::move(next));
   }
   return before;
 }
 
-Result<u32> setfsgid(Task& task, u32 gid) {
-  const Credentials& old = *task.credentials;
+Result<u32> setfsgid(UnlockedTask task, u32 gid) {
+  const Credentials& old = *task->credentials;
   const u32 before = old.fsgid;
   if (gid == kUnchanged) return before;
   if (old.has_capability(abi::kCAP_SETGID) || gid == old.gid || gid == old.egid ||
       gid == old.sgid || gid == old.fsgid) {
     RefPtr<Credentials> next = old.copy();
     next->fsgid = gid;
-    task.credentials = std::move(next);
+    become(task, std::move(next));
   }
   return before;
 }
 
-Result<usize> getgroups(Task& task, i32 count, UserAddr list) {
-  const auto& groups = task.credentials->groups;
+Result<usize> getgroups(UnlockedTask task, i32 count, UserAddr list) {
+  const auto& groups = task->credentials->groups;
   if (count < 0) return Errno::kEINVAL;
   if (count == 0) return groups.size();
   if (usize(count) < groups.size()) return Errno::kEINVAL;
@@ -192,16 +205,16 @@ Result<usize> getgroups(Task& task, i32 count, UserAddr list) {
   return groups.size();
 }
 
-Result<> setgroups(Task& task, i32 count, UserAddr list) {
-  if (!task.has_capability(abi::kCAP_SETGID)) return Errno::kEPERM;
+Result<> setgroups(UnlockedTask task, i32 count, UserAddr list) {
+  if (!task->has_capability(abi::kCAP_SETGID)) return Errno::kEPERM;
   if (count < 0 || usize(count) > Credentials::kMaxGroups) return Errno::kEINVAL;
   std::vector<u32> groups;
   groups.resize(usize(count));
   TRY(copy_in(groups.data(), list, groups.size() * sizeof(u32)));
   std::sort(groups.begin(), groups.end());
-  RefPtr<Credentials> next = task.credentials->copy();
+  RefPtr<Credentials> next = task->credentials->copy();
   next->groups = std::move(groups);
-  task.credentials = std::move(next);
+  become(task, std::move(next));
   return {};
 }
 
@@ -225,17 +238,25 @@ Result<usize> capability_words(UserInOut<abi::CapUserHeader> header, abi::CapUse
   }
 }
 
+/// 0: the caller's own. Null if there is no such task.
+RefPtr<Credentials> credentials_of(Task& task, Pid pid) {
+  if (pid.value == 0) return task.credentials;
+  KernelLock::Held held;
+  const RefPtr<Task> target = lifecycle::find_task(pid);
+  return target ? target->credentials : nullptr;
+}
+
 }  // namespace
 
-Result<> capget(Task& task, UserInOut<abi::CapUserHeader> header, UserAddr data) {
+Result<> capget(UnlockedTask task, UserInOut<abi::CapUserHeader> header, UserAddr data) {
   abi::CapUserHeader value;
   auto words = capability_words(header, value);
   if (!words) return words.is(Errno::kEINVAL) && !data ? Result<>() : Result<>(words.error());
   if (value.pid < 0) return Errno::kEINVAL;
-  RefPtr<Task> target = value.pid ? lifecycle::find_task(Pid{value.pid}) : RefPtr<Task>(task);
-  if (!target) return Errno::kESRCH;
+  const RefPtr<Credentials> of = credentials_of(task, Pid{value.pid});
+  if (!of) return Errno::kESRCH;
   if (!data) return {};
-  const Credentials& who = *target->credentials;
+  const Credentials& who = *of;
   for (usize i = 0; i < *words; ++i) {
     const u32 shift = u32(32 * i);
     abi::CapUserData set{u32(who.effective >> shift), u32(who.permitted >> shift),
@@ -245,10 +266,10 @@ Result<> capget(Task& task, UserInOut<abi::CapUserHeader> header, UserAddr data)
   return {};
 }
 
-Result<> capset(Task& task, UserInOut<abi::CapUserHeader> header, UserAddr data) {
+Result<> capset(UnlockedTask task, UserInOut<abi::CapUserHeader> header, UserAddr data) {
   abi::CapUserHeader value;
   usize words = TRY(capability_words(header, value));
-  if (value.pid != 0 && value.pid != task.tid.value) return Errno::kEPERM;
+  if (value.pid != 0 && value.pid != task->tid.value) return Errno::kEPERM;
   u64 effective = 0, permitted = 0, inheritable = 0;
   for (usize i = 0; i < words; ++i) {
     auto set = TRY(UserIn<abi::CapUserData>{data}.read(i));
@@ -256,7 +277,7 @@ Result<> capset(Task& task, UserInOut<abi::CapUserHeader> header, UserAddr data)
     permitted |= u64{set.permitted} << (32 * i);
     inheritable |= u64{set.inheritable} << (32 * i);
   }
-  const Credentials& old = *task.credentials;
+  const Credentials& old = *task->credentials;
   effective &= abi::kCAP_FULL_SET;
   permitted &= abi::kCAP_FULL_SET;
   inheritable &= abi::kCAP_FULL_SET;
@@ -269,7 +290,7 @@ Result<> capset(Task& task, UserInOut<abi::CapUserHeader> header, UserAddr data)
   next->permitted = permitted;
   next->inheritable = inheritable;
   next->ambient &= permitted & inheritable;
-  task.credentials = std::move(next);
+  become(task, std::move(next));
   return {};
 }
 

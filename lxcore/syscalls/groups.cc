@@ -7,6 +7,7 @@ namespace lxss::sys {
 
 namespace {
 
+/// Under the kernel lock.
 Result<RefPtr<Process>> process_or_self(Task& task, Pid pid) {
   if (pid.value == 0) return task.process;
   if (RefPtr<Process> process = lifecycle::find_process(pid)) return process;
@@ -15,29 +16,32 @@ Result<RefPtr<Process>> process_or_self(Task& task, Pid pid) {
 
 }  // namespace
 
-Result<Pid> getpid(Task& task) { return task.process->pid; }
-Result<Pid> gettid(Task& task) { return task.tid; }
-Result<Pid> getppid(Task& task) {
-  return task.process->parent ? task.process->parent->pid : Pid{0};
+Result<Pid> getpid(UnlockedTask task) { return task->process->pid; }
+Result<Pid> gettid(UnlockedTask task) { return task->tid; }
+Result<Pid> getppid(UnlockedTask task) {
+  return task->process->parent_pid.load(std::memory_order_relaxed);
 }
-Result<Pid> getpgrp(Task& task) { return task.process->group->id; }
+Result<Pid> getpgrp(UnlockedTask task) { return getpgid(task, Pid{}); }
 
-Result<Pid> getpgid(Task& task, Pid pid) {
+Result<Pid> getpgid(UnlockedTask task, Pid pid) {
+  KernelLock::Held held;
   RefPtr<Process> process = TRY(process_or_self(task, pid));
   return process->group->id;
 }
 
-Result<Pid> getsid(Task& task, Pid pid) {
+Result<Pid> getsid(UnlockedTask task, Pid pid) {
+  KernelLock::Held held;
   RefPtr<Process> process = TRY(process_or_self(task, pid));
   return process->group->session->id;
 }
 
-Result<> setpgid(Task& task, Pid pid, Pid group) {
+Result<> setpgid(UnlockedTask task, Pid pid, Pid group) {
   if (group.value < 0) return Errno::kEINVAL;
+  KernelLock::Held held;
   RefPtr<Process> process = TRY(process_or_self(task, pid));
-  if (process != task.process) {
-    if (process->parent != task.process) return Errno::kESRCH;
-    if (process->group->session != task.process->group->session) return Errno::kEPERM;
+  if (process != task->process) {
+    if (process->parent != task->process) return Errno::kESRCH;
+    if (process->group->session != task->process->group->session) return Errno::kEPERM;
     if (process->has_executed) return Errno::kEACCES;
   }
   if (process->group->session->id == process->pid) return Errno::kEPERM;
@@ -56,8 +60,9 @@ Result<> setpgid(Task& task, Pid pid, Pid group) {
   return {};
 }
 
-Result<Pid> setsid(Task& task) {
-  Process& process = *task.process;
+Result<Pid> setsid(UnlockedTask task) {
+  Process& process = *task->process;
+  KernelLock::Held held;
   if (lifecycle::find_group(process.pid)) return Errno::kEPERM;
   lifecycle::become_session_leader(process);
   return process.pid;

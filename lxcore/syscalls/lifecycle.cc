@@ -81,37 +81,49 @@ Result<> execveat(UnlockedTask task, Fd directory, UserString path, UserAddr arg
   return {};
 }
 
-Result<> exit(Task& task, i32 status) {
-  if (task.process->thread_count == 1 && !task.process->exiting) {
-    task.process->exit_status = abi::wait_status_exited(status);
+Result<> exit(UnlockedTask task, i32 status) {
+  {
+    KernelLock::Held held;
+    if (task->process->thread_count == 1 && !task->process->exiting) {
+      task->process->exit_status = abi::wait_status_exited(status);
+    }
   }
   lifecycle::exit_current_task();
 }
 
-Result<> exit_group(Task& task, i32 status) {
-  signals::end_process(*task.process, abi::wait_status_exited(status));
+Result<> exit_group(UnlockedTask task, i32 status) {
+  {
+    KernelLock::Held held;
+    signals::end_process(*task->process, abi::wait_status_exited(status));
+  }
   lifecycle::exit_current_task();
 }
 
-Result<Pid> set_tid_address(Task& task, UserAddr address) {
-  task.clear_child_tid = address;
-  return task.tid;
+Result<Pid> set_tid_address(UnlockedTask task, UserAddr address) {
+  task->clear_child_tid = address;
+  return task->tid;
 }
 
-Result<> set_robust_list(Task& task, UserAddr head, usize size) {
+Result<> set_robust_list(UnlockedTask task, UserAddr head, usize size) {
   if (size != sizeof(abi::RobustListHead)) return Errno::kEINVAL;
-  task.robust_list = head;
+  task->robust_list = head;
   return {};
 }
 
-Result<> get_robust_list(Task& task, Pid pid, UserOut<u64> head, UserOut<u64> size) {
-  RefPtr<Task> target = pid.value ? lifecycle::find_task(pid) : RefPtr<Task>(task);
-  if (!target) return Errno::kESRCH;
-  if (target->process != task.process && !task.has_capability(abi::kCAP_SYS_PTRACE)) {
-    return Errno::kEPERM;
-  }
+Result<> get_robust_list(UnlockedTask task, Pid pid, UserOut<u64> head, UserOut<u64> size) {
+  auto find = [&]() -> Result<u64> {
+    if (pid.value == 0) return task->robust_list.value;
+    KernelLock::Held held;
+    RefPtr<Task> target = lifecycle::find_task(pid);
+    if (!target) return Errno::kESRCH;
+    if (target->process != task->process && !task->has_capability(abi::kCAP_SYS_PTRACE)) {
+      return Errno::kEPERM;
+    }
+    return target->robust_list.value;
+  };
+  const u64 list = TRY(find());
   TRY(size.write(sizeof(abi::RobustListHead)));
-  return head.write(target->robust_list.value);
+  return head.write(list);
 }
 
 }  // namespace lxss::sys

@@ -26,8 +26,8 @@ constexpr u32 kValidated =
 
 /// The checks that depend on the mapped file (man 2 mmap: EACCES, ENODEV, EPERM).
 Result<RefPtr<File>> file_to_map(Task& task, Fd fd, abi::ProtFlags protection, bool shared) {
-  KernelLock::Held held;
   RefPtr<File> file = TRY(task.file(fd));
+  KernelLock::HeldFor held(file->locking());
   if (!file->readable()) return Errno::kEACCES;
   if (shared && protection.has(ProtFlag::kPROT_WRITE) && !file->writable()) return Errno::kEACCES;
   if (protection.has(ProtFlag::kPROT_EXEC) && file->path().mount &&
@@ -39,13 +39,6 @@ Result<RefPtr<File>> file_to_map(Task& task, Fd fd, abi::ProtFlags protection, b
     return Errno::kEPERM;
   }
   return file;
-}
-
-/// Drops a reference that may be the last, which needs the kernel lock.
-void release(RefPtr<File> file) {
-  if (!file) return;
-  KernelLock::Held held;
-  file = nullptr;
 }
 
 }  // namespace
@@ -60,10 +53,7 @@ Result<u64> mmap(UnlockedTask task, u64 hint, u64 length, abi::ProtFlags protect
   if (flags.has(MapFlag::kMAP_HUGETLB)) return Errno::kENOMEM;
   const bool anonymous = flags.has(MapFlag::kMAP_ANONYMOUS);
   if (length == 0) {
-    if (!anonymous) {
-      KernelLock::Held held;
-      TRY(task->file(fd));
-    }
+    if (!anonymous) TRY(task->file(fd));
     return Errno::kEINVAL;
   }
   if (type == kSharedValidate && (anonymous || (flags.raw() & ~kValidated))) {
@@ -72,18 +62,12 @@ Result<u64> mmap(UnlockedTask task, u64 hint, u64 length, abi::ProtFlags protect
   RefPtr<File> file;
   if (!anonymous) {
     file = TRY(file_to_map(task, fd, protection, type != kPrivate));
-    if (offset + length < offset) {
-      release(std::move(file));
-      return Errno::kEOVERFLOW;
-    }
+    if (offset + length < offset) return Errno::kEOVERFLOW;
   }
   if (type == kSharedValidate) {
     flags = abi::MapFlags((flags.raw() & ~abi::kMAP_TYPE) | kShared);
   }
-  RefPtr<File> pinned = file;
-  auto result = task->memory->map(hint, length, protection, flags, std::move(file), offset);
-  release(std::move(pinned));
-  return result;
+  return task->memory->map(hint, length, protection, flags, std::move(file), offset);
 }
 
 Result<> munmap(UnlockedTask task, u64 begin, u64 length) {
@@ -247,8 +231,6 @@ Result<usize> transfer(UnlockedTask task, Pid pid, UserAddr local, usize local_c
     done += *copied;
     if (*copied < part) break;
   }
-  KernelLock::Held held;
-  process = nullptr;
   if (done == 0 && !failure) return failure.error();
   return done;
 }

@@ -37,20 +37,27 @@ auto find_message(MessageQueue& queue, i64 type, abi::MsgrcvFlags flags) {
 
 Result<i32> status(Task& task, i32 id, i32 command, UserAddr buffer) {
   const bool by_slot = command != abi::kIPC_STAT;
-  RefPtr<MessageQueue> queue = TRY(by_slot ? sysv().queues.at(id) : sysv().queues.find(id));
-  if (command != abi::kMSG_STAT_ANY) TRY(queue->check_access(task, ipc::kMayRead));
+  i32 result = 0;
   abi::MsqidDs out{};
-  out.msg_perm = queue->permissions();
-  out.msg_stime = queue->sent;
-  out.msg_rtime = queue->received;
-  out.msg_ctime = queue->changed;
-  out.msg_cbytes = queue->bytes;
-  out.msg_qnum = queue->messages.size();
-  out.msg_qbytes = queue->max_bytes;
-  out.msg_lspid = queue->last_sender;
-  out.msg_lrpid = queue->last_receiver;
+  auto look = [&]() -> Result<> {
+    KernelLock::Held held;
+    RefPtr<MessageQueue> queue = TRY(by_slot ? sysv().queues.at(id) : sysv().queues.find(id));
+    if (command != abi::kMSG_STAT_ANY) TRY(queue->check_access(task, ipc::kMayRead));
+    out.msg_perm = queue->permissions();
+    out.msg_stime = queue->sent;
+    out.msg_rtime = queue->received;
+    out.msg_ctime = queue->changed;
+    out.msg_cbytes = queue->bytes;
+    out.msg_qnum = queue->messages.size();
+    out.msg_qbytes = queue->max_bytes;
+    out.msg_lspid = queue->last_sender;
+    out.msg_lrpid = queue->last_receiver;
+    if (by_slot) result = queue->id;
+    return {};
+  };
+  TRY(look());
   TRY(copy_out(buffer, &out, sizeof out));
-  return by_slot ? queue->id : 0;
+  return result;
 }
 
 Result<i32> information(i32 command, UserAddr buffer) {
@@ -60,6 +67,8 @@ Result<i32> information(i32 command, UserAddr buffer) {
   info.msgmni = abi::kMSGMNI;
   info.msgssz = 16;
   info.msgseg = 0xffff;
+  kernel_lock().lock();
+  const i32 highest = sysv().queues.highest();
   if (command == abi::kMSG_INFO) {
     info.msgpool = static_cast<i32>(sysv().queues.size());
     for (auto& [slot, queue] : sysv().queues.all()) {
@@ -70,13 +79,14 @@ Result<i32> information(i32 command, UserAddr buffer) {
     info.msgpool = abi::kMSGMNI * abi::kMSGMNB / 1024;
     info.msgmap = info.msgtql = abi::kMSGMNB;
   }
+  kernel_lock().unlock();
   TRY(copy_out(buffer, &info, sizeof info));
-  return sysv().queues.highest();
+  return highest;
 }
 
 }  // namespace
 
-Result<i32> msgget(Task& task, i32 key, u32 flags) {
+Result<i32> msgget(UnlockedTask task, i32 key, u32 flags) {
   auto check = [](const MessageQueue&) -> Result<> { return {}; };
   auto create = [&]() -> Result<RefPtr<MessageQueue>> {
     return make_ref<MessageQueue>(task, key, flags);
@@ -84,11 +94,12 @@ Result<i32> msgget(Task& task, i32 key, u32 flags) {
   return sysv().queues.get(task, key, flags, check, create);
 }
 
-Result<> msgsnd(Task& task, i32 id, UserAddr message, usize size, u32 flags) {
+Result<> msgsnd(UnlockedTask task, i32 id, UserAddr message, usize size, u32 flags) {
   const i64 type = TRY(UserIn<i64>{message}.read());
   if (size > usize(abi::kMSGMAX) || id < 0 || type < 1) return Errno::kEINVAL;
   std::string text(size, '\0');
   TRY(copy_in(text.data(), message + sizeof(i64), size));
+  KernelLock::Held held;
   RefPtr<MessageQueue> queue = TRY(sysv().queues.find(id));
   auto has_room = [&] {
     // Linux: empty messages are limited in number as if each were a byte.
@@ -104,22 +115,23 @@ Result<> msgsnd(Task& task, i32 id, UserAddr message, usize size, u32 flags) {
   }
   queue->bytes += size;
   queue->messages.push_back({type, std::move(text)});
-  queue->last_sender = task.process->pid.value;
+  queue->last_sender = task->process->pid.value;
   queue->sent = ipc::now_seconds();
   queue->receivers.wake();
   return {};
 }
 
-Result<usize> msgrcv(Task& task, i32 id, UserAddr message, usize size, i64 type, u32 raw_flags) {
-  const abi::MsgrcvFlags flags(raw_flags);
-  if (id < 0 || static_cast<i64>(size) < 0) return Errno::kEINVAL;
-  // Linux without checkpoint support.
-  if (flags.has(MsgrcvFlag::kMSG_COPY)) return Errno::kENOSYS;
+namespace {
+
+/// Takes the message that msgrcv asks for out of the queue.
+Result<MessageQueue::Message> take_message(Task& task, i32 id, usize size, i64 type,
+                                           abi::MsgrcvFlags flags) {
+  KernelLock::Held held;
   RefPtr<MessageQueue> queue = TRY(sysv().queues.find(id));
   TRY(queue->check_access(task, ipc::kMayRead));
   auto found = find_message(*queue, type, flags);
   if (found == queue->messages.end()) {
-    if (!waits(raw_flags)) return Errno::kENOMSG;
+    if (!waits(flags.raw())) return Errno::kENOMSG;
     auto waited = wait_until(task, queue->receivers, [&] {
       if (queue->removed) return true;
       found = find_message(*queue, type, flags);
@@ -129,12 +141,24 @@ Result<usize> msgrcv(Task& task, i32 id, UserAddr message, usize size, i64 type,
     if (!waited.ok()) return Errno::kEINTR;
   }
   if (found->text.size() > size && !flags.has(MsgrcvFlag::kMSG_NOERROR)) return Errno::kE2BIG;
-  const MessageQueue::Message taken = std::move(*found);
+  MessageQueue::Message taken = std::move(*found);
   queue->messages.erase(found);
   queue->bytes -= taken.text.size();
   queue->last_receiver = task.process->pid.value;
   queue->received = ipc::now_seconds();
   queue->senders.wake();
+  return taken;
+}
+
+}  // namespace
+
+Result<usize> msgrcv(UnlockedTask task, i32 id, UserAddr message, usize size, i64 type,
+                     u32 raw_flags) {
+  const abi::MsgrcvFlags flags(raw_flags);
+  if (id < 0 || static_cast<i64>(size) < 0) return Errno::kEINVAL;
+  // Linux without checkpoint support.
+  if (flags.has(MsgrcvFlag::kMSG_COPY)) return Errno::kENOSYS;
+  const MessageQueue::Message taken = TRY(take_message(task, id, size, type, flags));
   // Linux: a message that cannot be copied is lost.
   const usize copied = std::min(size, taken.text.size());
   TRY(copy_out(message, &taken.type, sizeof taken.type));
@@ -142,7 +166,7 @@ Result<usize> msgrcv(Task& task, i32 id, UserAddr message, usize size, i64 type,
   return copied;
 }
 
-Result<i32> msgctl(Task& task, i32 id, i32 command, UserAddr buffer) {
+Result<i32> msgctl(UnlockedTask task, i32 id, i32 command, UserAddr buffer) {
   if (id < 0) return Errno::kEINVAL;
   command &= ~abi::kIPC_64;
   switch (command) {
@@ -155,9 +179,10 @@ Result<i32> msgctl(Task& task, i32 id, i32 command, UserAddr buffer) {
       return information(command, buffer);
     case abi::kIPC_SET: {
       const auto wanted = TRY(UserIn<abi::MsqidDs>{buffer}.read());
+      KernelLock::Held held;
       RefPtr<MessageQueue> queue = TRY(sysv().queues.find(id));
       TRY(queue->check_owner(task));
-      if (wanted.msg_qbytes > u64(abi::kMSGMNB) && !task.has_capability(abi::kCAP_SYS_RESOURCE)) {
+      if (wanted.msg_qbytes > u64(abi::kMSGMNB) && !task->has_capability(abi::kCAP_SYS_RESOURCE)) {
         return Errno::kEPERM;
       }
       TRY(queue->set_permissions(wanted.msg_perm));
@@ -166,6 +191,7 @@ Result<i32> msgctl(Task& task, i32 id, i32 command, UserAddr buffer) {
       return 0;
     }
     case abi::kIPC_RMID: {
+      KernelLock::Held held;
       RefPtr<MessageQueue> queue = TRY(sysv().queues.find(id));
       TRY(queue->check_owner(task));
       sysv().queues.remove(*queue);

@@ -13,7 +13,8 @@ template <typename Change>
 void change_credentials(Task& task, Change change) {
   RefPtr<Credentials> next = task.credentials->copy();
   change(*next);
-  task.credentials = std::move(next);
+  KernelLock::Held held;
+  std::swap(task.credentials, next);
 }
 
 Result<i64> ambient(Task& task, u64 operation, u64 capability) {
@@ -40,6 +41,18 @@ Result<i64> ambient(Task& task, u64 operation, u64 capability) {
   }
 }
 
+/// Fields of a process, which the kernel lock guards.
+template <typename T>
+T get(const T& field) {
+  KernelLock::Held held;
+  return field;
+}
+template <typename T>
+void set(T& field, T value) {
+  KernelLock::Held held;
+  field = value;
+}
+
 Result<> set_name(Task& task, u64 address) {
   char name[16] = {};
   // The name may end just before unmapped memory.
@@ -47,35 +60,38 @@ Result<> set_name(Task& task, u64 address) {
     name[i] = char(TRY(UserIn<u8>{UserAddr{address + i}}.read()));
     if (!name[i]) break;
   }
-  __builtin_memcpy(task.comm.data(), name, sizeof name);
+  {
+    KernelLock::Held held;
+    __builtin_memcpy(task.comm.data(), name, sizeof name);
+  }
   pico::set_host_name(name);
   return {};
 }
 
 }  // namespace
 
-Result<i64> prctl(Task& task, i32 option, u64 a, u64 b, u64 c, u64 d) {
-  Process& process = *task.process;
-  const Credentials& who = *task.credentials;
+Result<i64> prctl(UnlockedTask task, i32 option, u64 a, u64 b, u64 c, u64 d) {
+  Process& process = *task->process;
+  const Credentials& who = *task->credentials;
   switch (option) {
     case abi::kPR_SET_NAME:
       TRY(set_name(task, a));
       return 0;
     case abi::kPR_GET_NAME:
-      TRY(copy_out(UserAddr{a}, task.comm.data(), task.comm.size()));
+      TRY(copy_out(UserAddr{a}, task->comm.data(), task->comm.size()));
       return 0;
     case abi::kPR_SET_PDEATHSIG:
       if (a > u64(kSignalCount)) return Errno::kEINVAL;
-      process.parent_death_signal = i32(a);
+      set(process.parent_death_signal, i32(a));
       return 0;
     case abi::kPR_GET_PDEATHSIG:
-      TRY(UserOut<i32>{UserAddr{a}}.write(process.parent_death_signal));
+      TRY(UserOut<i32>{UserAddr{a}}.write(get(process.parent_death_signal)));
       return 0;
     case abi::kPR_GET_DUMPABLE:
-      return process.dumpable;
+      return get(process.dumpable);
     case abi::kPR_SET_DUMPABLE:
       if (a > 1) return Errno::kEINVAL;
-      process.dumpable = a;
+      set(process.dumpable, a != 0);
       return 0;
     case abi::kPR_GET_KEEPCAPS:
       return (who.securebits & kSecurebitsKeepCaps) != 0;
@@ -110,20 +126,20 @@ Result<i64> prctl(Task& task, i32 option, u64 a, u64 b, u64 c, u64 d) {
       if (a != 0 || b != 0 || c != 0 || d != 0) return Errno::kEINVAL;
       return who.no_new_privileges;
     case abi::kPR_SET_CHILD_SUBREAPER:
-      process.child_subreaper = a != 0;
+      set(process.child_subreaper, a != 0);
       return 0;
     case abi::kPR_GET_CHILD_SUBREAPER:
-      TRY(UserOut<i32>{UserAddr{a}}.write(process.child_subreaper));
+      TRY(UserOut<i32>{UserAddr{a}}.write(get(process.child_subreaper)));
       return 0;
     case abi::kPR_SET_TIMERSLACK: {
       constexpr u64 kDefaultSlack = 50000;
-      process.timer_slack_ns = a ? a : kDefaultSlack;
+      set(process.timer_slack_ns, a ? a : kDefaultSlack);
       return 0;
     }
     case abi::kPR_GET_TIMERSLACK:
-      return i64(process.timer_slack_ns);
+      return i64(get(process.timer_slack_ns));
     case abi::kPR_GET_TID_ADDRESS:
-      TRY(UserOut<u64>{UserAddr{a}}.write(task.clear_child_tid.value));
+      TRY(UserOut<u64>{UserAddr{a}}.write(task->clear_child_tid.value));
       return 0;
     case abi::kPR_GET_THP_DISABLE:
       if (a != 0 || b != 0 || c != 0 || d != 0) return Errno::kEINVAL;
@@ -153,13 +169,13 @@ Result<> arch_prctl(UnlockedTask, u32 code, u64 address) {
   }
 }
 
-Result<u32> personality(Task& task, u32 persona) {
+Result<u32> personality(UnlockedTask task, u32 persona) {
   constexpr u32 kQuery = 0xffffffff;
-  const u32 before = task.process->personality;
+  const u32 before = task->process->personality;
   // Only PER_LINUX, with ADDR_NO_RANDOMIZE and the like remembered for uname -m and setarch.
   if (persona != kQuery) {
     if ((persona & 0xff) != 0) return Errno::kEINVAL;
-    task.process->personality = persona;
+    task->process->personality = persona;
   }
   return before;
 }

@@ -12,7 +12,8 @@ namespace {
 
 Result<RefPtr<Task>> task_or_self(Task& task, Pid pid) {
   if (pid.value < 0) return Errno::kEINVAL;
-  if (pid.value == 0) return RefPtr<Task>(task);
+  if (pid.value == 0 || pid == task.tid) return RefPtr<Task>(task);
+  KernelLock::Held held;
   if (RefPtr<Task> found = lifecycle::find_task(pid)) return found;
   return Errno::kESRCH;
 }
@@ -31,7 +32,7 @@ Result<> sched_yield(UnlockedTask) {
   return {};
 }
 
-Result<usize> sched_getaffinity(Task& task, Pid pid, usize size, UserAddr mask) {
+Result<usize> sched_getaffinity(UnlockedTask task, Pid pid, usize size, UserAddr mask) {
   TRY(task_or_self(task, pid));
   if (size % sizeof(u64)) return Errno::kEINVAL;
   u64 cpus[16] = {};
@@ -46,21 +47,22 @@ Result<usize> sched_getaffinity(Task& task, Pid pid, usize size, UserAddr mask) 
   return given;
 }
 
-Result<> sched_setaffinity(Task& task, Pid pid, usize size, UserAddr mask) {
+Result<> sched_setaffinity(UnlockedTask task, Pid pid, usize size, UserAddr mask) {
   RefPtr<Task> target = TRY(task_or_self(task, pid));
   u64 cpus[16] = {};
   TRY(copy_in(cpus, mask, std::min(size, sizeof cpus)));
   // The host lets a thread place itself only; others keep the host's choice.
-  if (target != &task) return Errno::kEPERM;
+  if (target.get() != &task.task) return Errno::kEPERM;
   return host::set_allowed_cpus(0, cpus);
 }
 
-Result<i32> sched_getscheduler(Task& task, Pid pid) {
-  return TRY(task_or_self(task, pid))
-  ->scheduling_policy;
+Result<i32> sched_getscheduler(UnlockedTask task, Pid pid) {
+  RefPtr<Task> target = TRY(task_or_self(task, pid));
+  KernelLock::Held held;
+  return target->scheduling_policy;
 }
 
-Result<> sched_setscheduler(Task& task, Pid pid, i32 policy, UserIn<abi::SchedParam> param) {
+Result<> sched_setscheduler(UnlockedTask task, Pid pid, i32 policy, UserIn<abi::SchedParam> param) {
   abi::SchedParam value = TRY(param.read());
   constexpr i32 kResetOnFork = 0x40000000;
   policy &= ~kResetOnFork;
@@ -72,42 +74,45 @@ Result<> sched_setscheduler(Task& task, Pid pid, i32 policy, UserIn<abi::SchedPa
   }
   // Real-time scheduling is not the instance's to give.
   if (is_real_time(policy)) return Errno::kEPERM;
+  KernelLock::Held held;
   target->scheduling_policy = policy;
   return {};
 }
 
-Result<> sched_getparam(Task& task, Pid pid, UserOut<abi::SchedParam> param) {
+Result<> sched_getparam(UnlockedTask task, Pid pid, UserOut<abi::SchedParam> param) {
   TRY(task_or_self(task, pid));
   return param.write({0});
 }
 
-Result<> sched_setparam(Task& task, Pid pid, UserIn<abi::SchedParam> param) {
+Result<> sched_setparam(UnlockedTask task, Pid pid, UserIn<abi::SchedParam> param) {
   abi::SchedParam value = TRY(param.read());
   TRY(task_or_self(task, pid));
   return value.sched_priority == 0 ? Result<>() : Result<>(Errno::kEINVAL);
 }
 
-Result<i32> sched_get_priority_max(Task&, i32 policy) {
+Result<i32> sched_get_priority_max(UnlockedTask, i32 policy) {
   if (!is_policy(policy)) return Errno::kEINVAL;
   return is_real_time(policy) ? 99 : 0;
 }
 
-Result<i32> sched_get_priority_min(Task&, i32 policy) {
+Result<i32> sched_get_priority_min(UnlockedTask, i32 policy) {
   if (!is_policy(policy)) return Errno::kEINVAL;
   return is_real_time(policy) ? 1 : 0;
 }
 
-Result<> sched_rr_get_interval(Task& task, Pid pid, UserOut<abi::Timespec> interval) {
+Result<> sched_rr_get_interval(UnlockedTask task, Pid pid, UserOut<abi::Timespec> interval) {
   TRY(task_or_self(task, pid));
   return interval.write({0, 4'000'000});
 }
 
 namespace {
 
-/// Calls `visit` for the tasks that (which, who) names; ESRCH if there are none.
+/// Calls `visit`, under the kernel lock, for the tasks that (which, who) names; ESRCH if there are
+/// none.
 template <typename Visit>
 Result<> for_each_named(Task& task, i32 which, Pid who, Visit visit) {
   bool found = false;
+  KernelLock::Held held;
   for (auto& [id, other] : kernel().tasks) {
     bool match;
     switch (which) {
@@ -134,7 +139,7 @@ Result<> for_each_named(Task& task, i32 which, Pid who, Visit visit) {
 }  // namespace
 
 // Linux: the system call reports 20 - nice, so that it is never negative.
-Result<i32> getpriority(Task& task, i32 which, Pid who) {
+Result<i32> getpriority(UnlockedTask task, i32 which, Pid who) {
   i32 lowest = 19;
   TRY(for_each_named(task, which, who, [&](Task& other) -> Result<> {
     lowest = std::min(lowest, other.nice);
@@ -143,10 +148,10 @@ Result<i32> getpriority(Task& task, i32 which, Pid who) {
   return 20 - lowest;
 }
 
-Result<> setpriority(Task& task, i32 which, Pid who, i32 nice) {
+Result<> setpriority(UnlockedTask task, i32 which, Pid who, i32 nice) {
   nice = std::clamp(nice, -20, 19);
   return for_each_named(task, which, who, [&](Task& other) -> Result<> {
-    const Credentials& mine = *task.credentials;
+    const Credentials& mine = *task->credentials;
     const Credentials& theirs = *other.credentials;
     const bool may_nice = mine.has_capability(abi::kCAP_SYS_NICE);
     if (!may_nice && mine.euid != theirs.uid && mine.euid != theirs.euid) return Errno::kEPERM;
@@ -179,7 +184,7 @@ u32 effective_io_priority(const Task& task) {
 }  // namespace
 
 // Linux: of one task what was set, of several the best that they have.
-Result<u32> ioprio_get(Task& task, i32 which, Pid who) {
+Result<u32> ioprio_get(UnlockedTask task, i32 which, Pid who) {
   u32 best = ~u32{0};
   TRY(for_each_named(task, priority_target(which), who, [&](Task& other) -> Result<> {
     best = std::min(
@@ -189,9 +194,9 @@ Result<u32> ioprio_get(Task& task, i32 which, Pid who) {
   return best;
 }
 
-Result<> ioprio_set(Task& task, i32 which, Pid who, u32 priority) {
+Result<> ioprio_set(UnlockedTask task, i32 which, Pid who, u32 priority) {
   priority &= 0xffff;
-  const Credentials& mine = *task.credentials;
+  const Credentials& mine = *task->credentials;
   switch (priority >> abi::kIOPRIO_CLASS_SHIFT) {
     case abi::kIOPRIO_CLASS_NONE:
       if (priority & abi::kIOPRIO_LEVEL_MASK) return Errno::kEINVAL;
@@ -217,7 +222,7 @@ Result<> ioprio_set(Task& task, i32 which, Pid who, u32 priority) {
   });
 }
 
-Result<> getcpu(Task&, UserOut<u32> cpu, UserOut<u32> node) {
+Result<> getcpu(UnlockedTask, UserOut<u32> cpu, UserOut<u32> node) {
   const host::Cpu now = host::current_cpu();
   if (cpu) TRY(cpu.write(now.cpu));
   if (node) TRY(node.write(now.node));

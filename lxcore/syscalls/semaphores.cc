@@ -9,76 +9,32 @@ namespace lxss::sys {
 
 namespace {
 
+using ipc::PendingSemop;
 using ipc::SemaphoreSet;
 using ipc::sysv;
 
 constexpr i16 kNoWait = static_cast<i16>(abi::IpcFlag::kIPC_NOWAIT);
 
-using Operations = std::span<const abi::SemBuf>;
-
-/// The process's adjustments of a set, made if it has none.
-std::vector<i32>& undo_of(const Task& task, const SemaphoreSet& set) {
-  auto& adjustments = sysv().undo[{task.process->pid, set.id}];
-  adjustments.resize(set.semaphores.size());
-  return adjustments;
-}
-
-/// A changed set's values make every process's adjustments of `index` (or of all: -1) void.
-void forget_undo(const SemaphoreSet& set, i32 index) {
-  for (auto& [key, adjustments] : sysv().undo) {
-    if (key.second != set.id) continue;
-    for (i32 i = 0; i < static_cast<i32>(adjustments.size()); ++i) {
-      if (index < 0 || i == index) adjustments[i] = 0;
-    }
+/// Sleeps until others have made the operations possible, or for what else ends the wait.
+Result<> sleep_for(Task& task, SemaphoreSet& set, std::vector<abi::SemBuf> operations,
+                   usize blocking, host::Deadline deadline) {
+  using State = PendingSemop::State;
+  auto pending = make_ref<PendingSemop>(set, task, std::move(operations));
+  set.wait_in_list(*pending, blocking);
+  task.waiting_semop = pending;
+  Result<> slept;
+  while (slept.ok() && pending->state == State::kWaiting) slept = sleep(task, deadline);
+  task.waiting_semop = nullptr;
+  switch (pending->state) {
+    case State::kDone:
+      return {};
+    case State::kFailed:
+      return pending->error;
+    case State::kWaiting:
+      break;
   }
-}
-
-/// Performs all operations or none: the index of the one that would block, or the number of
-/// operations when all were done. ERANGE.
-Result<usize> perform(Task& task, SemaphoreSet& set, Operations operations) {
-  std::vector<i32> values;
-  for (const auto& semaphore : set.semaphores) values.push_back(semaphore.value);
-  std::vector<i32> undo;
-  for (usize i = 0; i < operations.size(); ++i) {
-    const abi::SemBuf& operation = operations[i];
-    i32& value = values[operation.sem_num];
-    if (operation.sem_op == 0) {
-      if (value != 0) return i;
-      continue;
-    }
-    if (value + operation.sem_op < 0) return i;
-    value += operation.sem_op;
-    if (value > abi::kSEMVMX) return Errno::kERANGE;
-    if (operation.sem_flg & abi::kSEM_UNDO) {
-      if (undo.empty()) undo = undo_of(task, set);
-      i32& adjustment = undo[operation.sem_num];
-      adjustment -= operation.sem_op;
-      if (adjustment < -abi::kSEMAEM - 1 || adjustment > abi::kSEMAEM) return Errno::kERANGE;
-    }
-  }
-  for (const abi::SemBuf& operation : operations) {
-    auto& semaphore = set.semaphores[operation.sem_num];
-    semaphore.value = values[operation.sem_num];
-    semaphore.pid = task.process->pid.value;
-  }
-  if (!undo.empty()) undo_of(task, set) = std::move(undo);
-  set.operated = ipc::now_seconds();
-  set.changed_values.wake();
-  return operations.size();
-}
-
-/// Sleeps while `blocking` would block, counted for GETNCNT and GETZCNT.
-Result<> wait_for_change(Task& task, SemaphoreSet& set, const abi::SemBuf& blocking,
-                         host::Deadline deadline) {
-  auto& semaphore = set.semaphores[blocking.sem_num];
-  u32& waiting = blocking.sem_op == 0 ? semaphore.waiting_zero : semaphore.waiting_increase;
-  ++waiting;
-  set.changed_values.add(task.wait_entry);
-  auto slept = sleep(task, deadline);
-  task.wait_entry.unlink();
-  --waiting;
-  if (set.removed) return Errno::kEIDRM;
-  return slept;
+  // Never restarted (man 7 signal).
+  return slept.is(Errno::kETIMEDOUT) ? Errno::kEAGAIN : Errno::kEINTR;
 }
 
 Result<> operate(Task& task, i32 id, UserIn<abi::SemBuf> user, usize count,
@@ -87,6 +43,7 @@ Result<> operate(Task& task, i32 id, UserIn<abi::SemBuf> user, usize count,
   if (count > usize(abi::kSEMOPM)) return Errno::kE2BIG;
   std::vector<abi::SemBuf> operations(count);
   TRY(copy_in(operations.data(), user.address, count * sizeof(abi::SemBuf)));
+  KernelLock::Held held;
   RefPtr<SemaphoreSet> set = TRY(sysv().sets.find(id));
   bool alters = false;
   for (const abi::SemBuf& operation : operations) {
@@ -94,29 +51,33 @@ Result<> operate(Task& task, i32 id, UserIn<abi::SemBuf> user, usize count,
     alters |= operation.sem_op != 0;
   }
   TRY(set->check_access(task, alters ? ipc::kMayWrite : ipc::kMayRead));
-  for (;;) {
-    const usize done = TRY(perform(task, *set, operations));
-    if (done == count) return {};
-    if (operations[done].sem_flg & kNoWait) return Errno::kEAGAIN;
-    auto waited = wait_for_change(task, *set, operations[done], deadline);
-    if (waited.is(Errno::kETIMEDOUT)) return Errno::kEAGAIN;
-    // Never restarted (man 7 signal).
-    if (waited.is(Errno::kERESTARTSYS)) return Errno::kEINTR;
-    TRY(std::move(waited));
+  const usize done = TRY(set->perform(task.process->pid, operations));
+  if (done == count) {
+    if (alters) set->go_on_after(operations);
+    return {};
   }
+  if (operations[done].sem_flg & kNoWait) return Errno::kEAGAIN;
+  return sleep_for(task, *set, std::move(operations), done, deadline);
 }
 
 Result<i32> status(Task& task, i32 id, i32 command, UserAddr buffer) {
   const bool by_slot = command != abi::kIPC_STAT;
-  RefPtr<SemaphoreSet> set = TRY(by_slot ? sysv().sets.at(id) : sysv().sets.find(id));
-  if (command != abi::kSEM_STAT_ANY) TRY(set->check_access(task, ipc::kMayRead));
+  i32 result = 0;
   abi::SemidDs out{};
-  out.sem_perm = set->permissions();
-  out.sem_otime = set->operated;
-  out.sem_ctime = set->changed;
-  out.sem_nsems = set->semaphores.size();
+  auto look = [&]() -> Result<> {
+    KernelLock::Held held;
+    RefPtr<SemaphoreSet> set = TRY(by_slot ? sysv().sets.at(id) : sysv().sets.find(id));
+    if (command != abi::kSEM_STAT_ANY) TRY(set->check_access(task, ipc::kMayRead));
+    out.sem_perm = set->permissions();
+    out.sem_otime = set->operated;
+    out.sem_ctime = set->changed;
+    out.sem_nsems = set->semaphores.size();
+    if (by_slot) result = set->id;
+    return {};
+  };
+  TRY(look());
   TRY(copy_out(buffer, &out, sizeof out));
-  return by_slot ? set->id : 0;
+  return result;
 }
 
 Result<i32> information(i32 command, UserAddr buffer) {
@@ -130,13 +91,16 @@ Result<i32> information(i32 command, UserAddr buffer) {
                     .semusz = 20,
                     .semvmx = abi::kSEMVMX,
                     .semaem = abi::kSEMAEM};
+  kernel_lock().lock();
+  const i32 highest = sysv().sets.highest();
   if (command == abi::kSEM_INFO) {
     info.semusz = static_cast<i32>(sysv().sets.size());
     info.semaem = 0;
     for (auto& [slot, set] : sysv().sets.all()) info.semaem += i32(set->semaphores.size());
   }
+  kernel_lock().unlock();
   TRY(copy_out(buffer, &info, sizeof info));
-  return sysv().sets.highest();
+  return highest;
 }
 
 Result<i32> get_one(const SemaphoreSet::Semaphore& semaphore, i32 command) {
@@ -155,41 +119,52 @@ Result<i32> get_one(const SemaphoreSet::Semaphore& semaphore, i32 command) {
 Result<i32> set_one(Task& task, SemaphoreSet& set, i32 index, i32 value) {
   if (value < 0 || value > abi::kSEMVMX) return Errno::kERANGE;
   TRY(set.check_access(task, ipc::kMayWrite));
-  set.semaphores[static_cast<usize>(index)].value = value;
-  set.semaphores[static_cast<usize>(index)].pid = task.process->pid.value;
-  forget_undo(set, index);
+  set.set_value(static_cast<usize>(index), value, task.process->pid);
   set.changed = ipc::now_seconds();
-  set.changed_values.wake();
+  set.go_on(static_cast<usize>(index));
   return 0;
 }
 
-Result<i32> get_or_set_all(Task& task, SemaphoreSet& set, i32 command, UserAddr buffer) {
-  std::vector<u16> values(set.semaphores.size());
-  const usize size = values.size() * sizeof(u16);
-  if (command == abi::kGETALL) {
-    TRY(set.check_access(task, ipc::kMayRead));
-    for (usize i = 0; i < values.size(); ++i) values[i] = static_cast<u16>(set.semaphores[i].value);
-    TRY(copy_out(buffer, values.data(), size));
-    return 0;
-  }
-  TRY(set.check_access(task, ipc::kMayWrite));
-  TRY(copy_in(values.data(), buffer, size));
+Result<i32> get_all(Task& task, i32 id, UserAddr buffer) {
+  std::vector<u16> values;
+  auto look = [&]() -> Result<> {
+    KernelLock::Held held;
+    RefPtr<SemaphoreSet> set = TRY(sysv().sets.find(id));
+    TRY(set->check_access(task, ipc::kMayRead));
+    for (const auto& semaphore : set->semaphores) {
+      values.push_back(static_cast<u16>(semaphore.value));
+    }
+    return {};
+  };
+  TRY(look());
+  TRY(copy_out(buffer, values.data(), values.size() * sizeof(u16)));
+  return 0;
+}
+
+Result<i32> set_all(Task& task, i32 id, UserAddr buffer) {
+  RefPtr<SemaphoreSet> set;
+  auto find = [&]() -> Result<> {
+    KernelLock::Held held;
+    set = TRY(sysv().sets.find(id));
+    return set->check_access(task, ipc::kMayWrite);
+  };
+  TRY(find());
+  std::vector<u16> values(set->semaphores.size());
+  TRY(copy_in(values.data(), buffer, values.size() * sizeof(u16)));
   for (u16 value : values) {
     if (value > abi::kSEMVMX) return Errno::kERANGE;
   }
-  for (usize i = 0; i < values.size(); ++i) {
-    set.semaphores[i].value = values[i];
-    set.semaphores[i].pid = task.process->pid.value;
-  }
-  forget_undo(set, -1);
-  set.changed = ipc::now_seconds();
-  set.changed_values.wake();
+  KernelLock::Held held;
+  if (set->removed) return Errno::kEIDRM;
+  for (usize i = 0; i < values.size(); ++i) set->set_value(i, values[i], task.process->pid);
+  set->changed = ipc::now_seconds();
+  for (usize i = 0; i < values.size(); ++i) set->go_on(i);
   return 0;
 }
 
 }  // namespace
 
-Result<i32> semget(Task& task, i32 key, i32 count, u32 flags) {
+Result<i32> semget(UnlockedTask task, i32 key, i32 count, u32 flags) {
   if (count < 0 || count > abi::kSEMMSL) return Errno::kEINVAL;
   auto check = [&](const SemaphoreSet& set) -> Result<> {
     if (usize(count) > set.semaphores.size()) return Errno::kEINVAL;
@@ -202,18 +177,18 @@ Result<i32> semget(Task& task, i32 key, i32 count, u32 flags) {
   return sysv().sets.get(task, key, flags, check, create);
 }
 
-Result<> semop(Task& task, i32 id, UserIn<abi::SemBuf> operations, usize count) {
+Result<> semop(UnlockedTask task, i32 id, UserIn<abi::SemBuf> operations, usize count) {
   return operate(task, id, operations, count, std::nullopt);
 }
 
-Result<> semtimedop(Task& task, i32 id, UserIn<abi::SemBuf> operations, usize count,
+Result<> semtimedop(UnlockedTask task, i32 id, UserIn<abi::SemBuf> operations, usize count,
                     UserIn<abi::Timespec> timeout) {
   host::Deadline deadline;
   if (timeout) deadline = clocks::deadline_after(TRY(clocks::to_ns(TRY(timeout.read()))));
   return operate(task, id, operations, count, deadline);
 }
 
-Result<i32> semctl(Task& task, i32 id, i32 index, i32 command, u64 argument) {
+Result<i32> semctl(UnlockedTask task, i32 id, i32 index, i32 command, u64 argument) {
   if (id < 0) return Errno::kEINVAL;
   command &= ~abi::kIPC_64;
   const UserAddr buffer{argument};
@@ -227,27 +202,30 @@ Result<i32> semctl(Task& task, i32 id, i32 index, i32 command, u64 argument) {
       return status(task, id, command, buffer);
     case abi::kIPC_SET: {
       const auto wanted = TRY(UserIn<abi::SemidDs>{buffer}.read());
+      KernelLock::Held held;
       RefPtr<SemaphoreSet> set = TRY(sysv().sets.find(id));
       TRY(set->check_owner(task));
       TRY(set->set_permissions(wanted.sem_perm));
       return 0;
     }
     case abi::kIPC_RMID: {
+      KernelLock::Held held;
       RefPtr<SemaphoreSet> set = TRY(sysv().sets.find(id));
       TRY(set->check_owner(task));
       sysv().sets.remove(*set);
-      std::erase_if(sysv().undo, [&](const auto& entry) { return entry.first.second == id; });
-      set->changed_values.wake();
+      set->end_all();
       return 0;
     }
     case abi::kGETALL:
+      return get_all(task, id, buffer);
     case abi::kSETALL:
-      return get_or_set_all(task, *TRY(sysv().sets.find(id)), command, buffer);
+      return set_all(task, id, buffer);
     case abi::kGETVAL:
     case abi::kGETPID:
     case abi::kGETNCNT:
     case abi::kGETZCNT:
     case abi::kSETVAL: {
+      KernelLock::Held held;
       RefPtr<SemaphoreSet> set = TRY(sysv().sets.find(id));
       if (index < 0 || usize(index) >= set->semaphores.size()) return Errno::kEINVAL;
       if (command == abi::kSETVAL) return set_one(task, *set, index, static_cast<i32>(argument));

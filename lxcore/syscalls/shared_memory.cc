@@ -22,17 +22,19 @@ SharedMemoryFile* attachment_of(const Area& area) {
   return area.file ? file_as<SharedMemoryFile>(*area.file) : nullptr;
 }
 
-/// How many address spaces have the segment attached, each attachment counted. Gives up the
-/// kernel lock.
+/// How many address spaces have the segment attached, each attachment counted. Without the kernel
+/// lock.
 u64 count_attachments(const SharedMemory& segment) {
   std::vector<RefPtr<AddressSpace>> spaces;
-  for (auto& [tid, task] : kernel().tasks) {
-    if (task->memory) spaces.push_back(task->memory);
+  {
+    KernelLock::Held held;
+    for (auto& [tid, task] : kernel().tasks) {
+      if (task->memory) spaces.push_back(task->memory);
+    }
   }
   std::sort(spaces.begin(), spaces.end());
   spaces.erase(std::unique(spaces.begin(), spaces.end()), spaces.end());
   u64 count = 0;
-  KernelLock::Released released;
   for (auto& space : spaces) {
     MutexHeld held(space->mutex);
     std::vector<const SharedMemoryFile*> seen;
@@ -49,10 +51,18 @@ u64 count_attachments(const SharedMemory& segment) {
 Result<i32> status(Task& task, i32 id, i32 command, UserAddr buffer) {
   auto& segments = ipc::sysv().segments;
   const bool by_slot = command != abi::kIPC_STAT;
-  RefPtr<SharedMemory> segment = TRY(by_slot ? segments.at(id) : segments.find(id));
-  if (command != abi::kSHM_STAT_ANY) TRY(segment->check_access(task, ipc::kMayRead));
+  RefPtr<SharedMemory> segment;
+  auto find = [&]() -> Result<> {
+    KernelLock::Held held;
+    segment = TRY(by_slot ? segments.at(id) : segments.find(id));
+    if (command != abi::kSHM_STAT_ANY) TRY(segment->check_access(task, ipc::kMayRead));
+    return {};
+  };
+  TRY(find());
   abi::ShmidDs out{};
   out.shm_nattch = count_attachments(*segment);
+  kernel_lock().lock();
+  const i32 result = by_slot ? segment->id : 0;
   out.shm_perm = segment->permissions();
   if (segment->locked) out.shm_perm.mode |= abi::kSHM_LOCKED;
   out.shm_segsz = segment->size;
@@ -61,8 +71,9 @@ Result<i32> status(Task& task, i32 id, i32 command, UserAddr buffer) {
   out.shm_ctime = segment->changed;
   out.shm_cpid = segment->creator_pid;
   out.shm_lpid = segment->last_pid;
+  kernel_lock().unlock();
   TRY(copy_out(buffer, &out, sizeof out));
-  return by_slot ? segment->id : 0;
+  return result;
 }
 
 Result<i32> information(i32 command, UserAddr buffer) {
@@ -77,18 +88,23 @@ Result<i32> information(i32 command, UserAddr buffer) {
     TRY(copy_out(buffer, &limits, sizeof limits));
   } else {
     abi::ShmInfo info{};
-    info.used_ids = static_cast<i32>(segments.size());
-    for (auto& [slot, segment] : segments.all())
-      info.shm_tot += page_ceil(segment->size) / kPageSize;
+    {
+      KernelLock::Held held;
+      info.used_ids = static_cast<i32>(segments.size());
+      for (auto& [slot, segment] : segments.all()) {
+        info.shm_tot += page_ceil(segment->size) / kPageSize;
+      }
+    }
     info.shm_rss = info.shm_tot;
     TRY(copy_out(buffer, &info, sizeof info));
   }
+  KernelLock::Held held;
   return segments.highest();
 }
 
 }  // namespace
 
-Result<i32> shmget(Task& task, i32 key, usize size, u32 flags) {
+Result<i32> shmget(UnlockedTask task, i32 key, usize size, u32 flags) {
   auto check = [&](const SharedMemory& segment) -> Result<> {
     if (size > segment.size) return Errno::kEINVAL;
     return {};
@@ -139,9 +155,7 @@ Result<u64> shmat(UnlockedTask task, i32 id, UserAddr address, abi::ShmFlags fla
     file = make_ref<SharedMemoryFile>(std::move(segment));
     vfs::initialise_anonymous(*file, name.view(), 0600, abi::OpenFlag::kO_RDWR);
   }
-  auto mapped = task->memory->map(at, size, protection, how, file, 0);
-  KernelLock::Held held;
-  file = nullptr;
+  auto mapped = task->memory->map(at, size, protection, how, std::move(file), 0);
   if (mapped.is(Errno::kEEXIST)) return Errno::kEINVAL;
   return mapped;
 }
@@ -166,7 +180,7 @@ Result<> shmdt(UnlockedTask task, UserAddr address) {
   return {};
 }
 
-Result<i32> shmctl(Task& task, i32 id, i32 command, UserAddr buffer) {
+Result<i32> shmctl(UnlockedTask task, i32 id, i32 command, UserAddr buffer) {
   auto& segments = ipc::sysv().segments;
   if (id < 0) return Errno::kEINVAL;
   switch (command & ~abi::kIPC_64) {
@@ -179,27 +193,33 @@ Result<i32> shmctl(Task& task, i32 id, i32 command, UserAddr buffer) {
       return information(command & ~abi::kIPC_64, buffer);
     case abi::kIPC_SET: {
       const auto wanted = TRY(UserIn<abi::ShmidDs>{buffer}.read());
-      RefPtr<SharedMemory> segment = TRY(segments.find(id));
+      RefPtr<SharedMemory> segment;
+      KernelLock::Held held;
+      segment = TRY(segments.find(id));
       TRY(segment->check_owner(task));
       TRY(segment->set_permissions(wanted.shm_perm));
       return 0;
     }
     case abi::kIPC_RMID: {
-      RefPtr<SharedMemory> segment = TRY(segments.find(id));
+      RefPtr<SharedMemory> segment;
+      KernelLock::Held held;
+      segment = TRY(segments.find(id));
       TRY(segment->check_owner(task));
       if (segment->attachments == 0) {
         segments.remove(*segment);
       } else {
         // It goes with its last attachment; nobody finds it by its key any more.
         segment->mode |= abi::kSHM_DEST;
-        segment->key = abi::kIPC_PRIVATE;
+        segments.forget_key(*segment);
       }
       return 0;
     }
     case abi::kSHM_LOCK:
     case abi::kSHM_UNLOCK: {
-      RefPtr<SharedMemory> segment = TRY(segments.find(id));
-      if (!task.has_capability(abi::kCAP_IPC_LOCK)) TRY(segment->check_owner(task));
+      RefPtr<SharedMemory> segment;
+      KernelLock::Held held;
+      segment = TRY(segments.find(id));
+      if (!task->has_capability(abi::kCAP_IPC_LOCK)) TRY(segment->check_owner(task));
       segment->locked = (command & ~abi::kIPC_64) == abi::kSHM_LOCK;
       return 0;
     }

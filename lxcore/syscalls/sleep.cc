@@ -24,6 +24,7 @@ u64 time_until(const Clock& clock, u64 deadline) {
 /// Sleeps until the clock shows `deadline`; ERESTARTSYS if interrupted before.
 Result<> sleep_until(Task& task, const Clock& clock, u64 deadline) {
   for (;;) {
+    Wait wait(task);
     u64 left = time_until(clock, deadline);
     if (left == 0) return {};
     // CPU clocks advance no faster than all threads together.
@@ -32,7 +33,7 @@ Result<> sleep_until(Task& task, const Clock& clock, u64 deadline) {
     } else if (clock.id != abi::kCLOCK_MONOTONIC && clock.id != abi::kCLOCK_BOOTTIME) {
       left = std::min(left, kLookAgain);
     }
-    auto slept = sleep(task, clocks::deadline_after(left));
+    auto slept = wait.sleep(clocks::deadline_after(left));
     if (slept.is(Errno::kERESTARTSYS)) return slept;
   }
 }
@@ -67,12 +68,13 @@ Result<> sleep_relative(Task& task, i32 clock_id, u64 duration, UserOut<abi::Tim
 
 }  // namespace
 
-Result<> nanosleep(Task& task, UserIn<abi::Timespec> request, UserOut<abi::Timespec> remaining) {
+Result<> nanosleep(UnlockedTask task, UserIn<abi::Timespec> request,
+                   UserOut<abi::Timespec> remaining) {
   u64 duration = TRY(clocks::to_ns(TRY(request.read())));
   return sleep_relative(task, abi::kCLOCK_MONOTONIC, duration, remaining);
 }
 
-Result<> clock_nanosleep(Task& task, i32 clock_id, u32 flags, UserIn<abi::Timespec> request,
+Result<> clock_nanosleep(UnlockedTask task, i32 clock_id, u32 flags, UserIn<abi::Timespec> request,
                          UserOut<abi::Timespec> remaining) {
   const Clock clock = TRY(clocks::find(task, clock_id));
   if (clock.kind == Clock::Kind::kHost && !clocks::has_timers(clock.id)) return Errno::kEOPNOTSUPP;
@@ -87,8 +89,8 @@ Result<> clock_nanosleep(Task& task, i32 clock_id, u32 flags, UserIn<abi::Timesp
   return {};
 }
 
-Result<u64> restart_syscall(Task& task) {
-  const Task::Restart restart = std::exchange(task.restart, {});
+Result<u64> restart_syscall(UnlockedTask task) {
+  const Task::Restart restart = std::exchange(task->restart, {});
   switch (restart.kind) {
     case Kind::kSleep: {
       const Clock clock = TRY(clocks::find(task, restart.clock));
@@ -96,8 +98,10 @@ Result<u64> restart_syscall(Task& task) {
                     UserOut<abi::Timespec>{restart.remaining}));
       return u64{0};
     }
-    case Kind::kPoll:
+    case Kind::kPoll: {
+      KernelLock::Held held;
       return u64(TRY(restart_poll(task, restart)));
+    }
     case Kind::kFutex:
     case Kind::kNone:
       break;

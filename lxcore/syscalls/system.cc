@@ -6,17 +6,20 @@
 
 namespace lxss::sys {
 
-Result<> uname(Task&, UserOut<abi::NewUtsname> name) {
+Result<> uname(UnlockedTask, UserOut<abi::NewUtsname> name) {
   abi::NewUtsname result{};
   auto put = [](char(&field)[65], std::string_view text) {
     std::copy_n(text.data(), std::min(text.size(), sizeof field - 1), field);
   };
   put(result.sysname, "Linux");
-  put(result.nodename, kernel().hostname);
   put(result.release, kKernelRelease);
   put(result.version, kKernelVersion);
   put(result.machine, "x86_64");
-  put(result.domainname, kernel().domainname);
+  {
+    KernelLock::Held held;
+    put(result.nodename, kernel().hostname);
+    put(result.domainname, kernel().domainname);
+  }
   return name.write(result);
 }
 
@@ -42,7 +45,7 @@ void read_loads(u64 (&loads)[3]) {
 
 }  // namespace
 
-Result<> sysinfo(Task&, UserOut<abi::Sysinfo> info) {
+Result<> sysinfo(UnlockedTask, UserOut<abi::Sysinfo> info) {
   const host::MachineMemory memory = host::machine_memory();
   abi::Sysinfo result{};
   result.uptime = i64(host::boottime_ns() / 1'000'000'000);
@@ -52,7 +55,10 @@ Result<> sysinfo(Task&, UserOut<abi::Sysinfo> info) {
   result.bufferram = memory.buffers;
   result.totalswap = memory.swap_total;
   result.freeswap = memory.swap_free;
-  result.procs = u16(std::min<usize>(kernel().tasks.size(), 0xffff));
+  {
+    KernelLock::Held held;
+    result.procs = u16(std::min<usize>(kernel().tasks.size(), 0xffff));
+  }
   result.mem_unit = 1;
   return info.write(result);
 }
@@ -65,24 +71,26 @@ Result<> set_name(Task& task, UserAddr name, i32 length, std::string& target) {
   if (length < 0 || length > i32(sizeof text)) return Errno::kEINVAL;
   TRY(copy_in(text, name, usize(length)));
   std::string_view view(text, usize(length));
-  target = std::string(view.substr(0, view.find('\0')));
+  std::string next(view.substr(0, view.find('\0')));
+  KernelLock::Held held;
+  target.swap(next);
   return {};
 }
 
 }  // namespace
 
-Result<> sethostname(Task& task, UserAddr name, i32 length) {
+Result<> sethostname(UnlockedTask task, UserAddr name, i32 length) {
   return set_name(task, name, length, kernel().hostname);
 }
 
-Result<> setdomainname(Task& task, UserAddr name, i32 length) {
+Result<> setdomainname(UnlockedTask task, UserAddr name, i32 length) {
   return set_name(task, name, length, kernel().domainname);
 }
 
 // The kernel log of an instance is always empty for its guests: its own log is the manager's.
-Result<i32> syslog(Task& task, i32 type, UserAddr, i32) {
+Result<i32> syslog(UnlockedTask task, i32 type, UserAddr, i32) {
   if (type < 0 || type > abi::kSYSLOG_ACTION_SIZE_BUFFER) return Errno::kEINVAL;
-  if (!task.has_capability(abi::kCAP_SYSLOG) && type != abi::kSYSLOG_ACTION_READ_ALL &&
+  if (!task->has_capability(abi::kCAP_SYSLOG) && type != abi::kSYSLOG_ACTION_READ_ALL &&
       type != abi::kSYSLOG_ACTION_SIZE_BUFFER) {
     return Errno::kEPERM;
   }
@@ -90,8 +98,8 @@ Result<i32> syslog(Task& task, i32 type, UserAddr, i32) {
 }
 
 // The end of an instance is the manager's business.
-Result<> reboot(Task& task, u32 magic, u32 magic2, u32, UserAddr) {
-  if (!task.has_capability(abi::kCAP_SYS_BOOT)) return Errno::kEPERM;
+Result<> reboot(UnlockedTask task, u32 magic, u32 magic2, u32, UserAddr) {
+  if (!task->has_capability(abi::kCAP_SYS_BOOT)) return Errno::kEPERM;
   constexpr u32 kMagic = 0xfee1dead;
   constexpr u32 kSecondMagics[] = {672274793, 85072278, 369367448, 537993216};
   if (magic != kMagic || std::ranges::find(kSecondMagics, magic2) == std::end(kSecondMagics)) {

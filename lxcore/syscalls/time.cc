@@ -2,6 +2,7 @@
 #include "lxcore/syscalls/time.h"
 
 #include "host/clock.h"
+#include "lxcore/sync/kernel_lock.h"
 #include "lxcore/time/clocks.h"
 
 namespace lxss::sys {
@@ -14,12 +15,12 @@ i64 ticks(u64 ns) { return static_cast<i64>(ns / kNsPerTick); }
 
 }  // namespace
 
-Result<> clock_gettime(Task& task, i32 clock, UserOut<abi::Timespec> out) {
+Result<> clock_gettime(UnlockedTask task, i32 clock, UserOut<abi::Timespec> out) {
   const auto found = TRY(clocks::find(task, clock));
   return out.write(clocks::to_timespec(TRY(clocks::now(found))));
 }
 
-Result<> clock_getres(Task& task, i32 clock, UserOut<abi::Timespec> out) {
+Result<> clock_getres(UnlockedTask task, i32 clock, UserOut<abi::Timespec> out) {
   const auto found = TRY(clocks::find(task, clock));
   abi::Timespec resolution{0, 1};
   if (found.kind == clocks::Clock::Kind::kHost) resolution = TRY(host::clock_resolution(found.id));
@@ -27,7 +28,7 @@ Result<> clock_getres(Task& task, i32 clock, UserOut<abi::Timespec> out) {
   return {};
 }
 
-Result<> clock_settime(Task& task, i32 clock, UserIn<abi::Timespec> time) {
+Result<> clock_settime(UnlockedTask task, i32 clock, UserIn<abi::Timespec> time) {
   // Linux: no other clock can be set at all.
   const auto found = TRY(clocks::find(task, clock));
   if (found.kind != clocks::Clock::Kind::kHost || found.id != abi::kCLOCK_REALTIME) {
@@ -43,7 +44,7 @@ Result<> gettimeofday(UnlockedTask, UserOut<abi::Timeval> out, UserOut<abi::Time
   return {};
 }
 
-Result<> settimeofday(Task&, UserIn<abi::Timeval> time, UserIn<abi::Timezone> zone) {
+Result<> settimeofday(UnlockedTask, UserIn<abi::Timeval> time, UserIn<abi::Timezone> zone) {
   if (time) TRY(clocks::to_ns(TRY(time.read())));
   if (zone) TRY(zone.read());
   return Errno::kEPERM;
@@ -55,19 +56,24 @@ Result<i64> time(UnlockedTask, UserOut<i64> out) {
   return seconds;
 }
 
-Result<i64> times(Task& task, UserOut<abi::Tms> out) {
-  const Process& process = *task.process;
+Result<i64> times(UnlockedTask task, UserOut<abi::Tms> out) {
   if (out) {
+    const Process& process = *task->process;
     const abi::Rusage use = host::usage(abi::kRUSAGE_SELF);
-    TRY(out.write({
-      ticks(TRY(clocks::to_ns(use.ru_utime))), ticks(TRY(clocks::to_ns(use.ru_stime))),
-          ticks(process.children_user_ns), ticks(process.children_system_ns)
-    }));
+    abi::Tms result{};
+    result.tms_utime = ticks(TRY(clocks::to_ns(use.ru_utime)));
+    result.tms_stime = ticks(TRY(clocks::to_ns(use.ru_stime)));
+    {
+      KernelLock::Held held;
+      result.tms_cutime = ticks(process.children_user_ns);
+      result.tms_cstime = ticks(process.children_system_ns);
+    }
+    TRY(out.write(result));
   }
   return ticks(host::boottime_ns());
 }
 
-Result<i32> clock_adjtime(Task& task, i32 clock, UserInOut<abi::Timex> timex) {
+Result<i32> clock_adjtime(UnlockedTask task, i32 clock, UserInOut<abi::Timex> timex) {
   abi::Timex values = TRY(timex.read());
   const auto found = TRY(clocks::find(task, clock));
   if (found.kind != clocks::Clock::Kind::kHost || found.id != abi::kCLOCK_REALTIME) {
@@ -91,7 +97,7 @@ Result<i32> clock_adjtime(Task& task, i32 clock, UserInOut<abi::Timex> timex) {
   return abi::kTIME_ERROR;
 }
 
-Result<i32> adjtimex(Task& task, UserInOut<abi::Timex> timex) {
+Result<i32> adjtimex(UnlockedTask task, UserInOut<abi::Timex> timex) {
   return clock_adjtime(task, abi::kCLOCK_REALTIME, timex);
 }
 

@@ -72,6 +72,7 @@ bool take_report(Process& child, abi::WaitFlags options, Report& report) {
     report.code = abi::kCLD_STOPPED;
     report.value = child.stop_signal;
     if (consume) child.stop_signal = 0;
+    child.update_reports();
     return true;
   }
   if (options.has(WaitFlag::kWCONTINUED) && child.continued) {
@@ -79,33 +80,69 @@ bool take_report(Process& child, abi::WaitFlags options, Report& report) {
     report.code = abi::kCLD_CONTINUED;
     report.value = abi::kSIGCONT;
     if (consume) child.continued = false;
+    child.update_reports();
     return true;
   }
   return false;
 }
 
+/// True if the task has a child that the selection is about, whatever its state.
+bool has_candidates(const Task& task, const Selection& selection, abi::WaitFlags options) {
+  Process& process = *task.process;
+  // What counts tell: all children, those that end with SIGCHLD, or those that do not.
+  if (selection.kind == Selection::Kind::kAny && !options.has(WaitFlag::k__WNOTHREAD)) {
+    if (options.has(WaitFlag::k__WALL)) return process.child_count != 0;
+    return options.has(WaitFlag::k__WCLONE) ? process.clone_child_count != 0
+                                            : process.child_count != process.clone_child_count;
+  }
+  for (Process& child : process.children) {
+    if (matches(task, selection, child, options)) return true;
+  }
+  return false;
+}
+
+enum class Look : u8 { kReport, kNothingYet, kNoChild };
+
+/// Of one child, found by its id; of several those that have something to report.
+Look look(Task& task, const Selection& selection, abi::WaitFlags options, Report& report) {
+  if (selection.kind == Selection::Kind::kProcess) {
+    RefPtr<Process> child = lifecycle::find_process(selection.id);
+    if (!child || child->parent != task.process || !matches(task, selection, *child, options)) {
+      return Look::kNoChild;
+    }
+    return take_report(*child, options, report) ? Look::kReport : Look::kNothingYet;
+  }
+  for (Process& child : task.process->reports) {
+    if (!matches(task, selection, child, options)) continue;
+    if (take_report(child, options, report)) return Look::kReport;
+  }
+  return has_candidates(task, selection, options) ? Look::kNothingYet : Look::kNoChild;
+}
+
 /// Waits for a report; an empty one with kWNOHANG if there is none yet. ECHILD.
 Result<Report> wait_for(Task& task, const Selection& selection, abi::WaitFlags options) {
   Report report;
-  bool has_candidates = false;
-  auto look = [&] {
-    has_candidates = false;
-    for (Process& child : task.process->children) {
-      if (!matches(task, selection, child, options)) continue;
-      has_candidates = true;
-      if (take_report(child, options, report)) return true;
-    }
+  Look seen = Look::kNothingYet;
+  KernelLock::Held held;
+  TRY(wait_until(task, task.process->child_events, [&] {
     report = {};
-    return !has_candidates || options.has(WaitFlag::kWNOHANG);
-  };
-  TRY(wait_until(task, task.process->child_events, look));
-  if (!report.process && !has_candidates) return Errno::kECHILD;
+    seen = look(task, selection, options, report);
+    return seen != Look::kNothingYet || options.has(WaitFlag::kWNOHANG);
+  }));
+  if (seen == Look::kNoChild) return Errno::kECHILD;
+  if (seen == Look::kNothingYet) report = {};
   return report;
+}
+
+/// Of the caller; others may change it.
+Pid own_group(Task& task) {
+  KernelLock::Held held;
+  return task.process->group->id;
 }
 
 }  // namespace
 
-Result<Pid> wait4(Task& task, Pid pid, UserOut<i32> status, abi::WaitFlags options,
+Result<Pid> wait4(UnlockedTask task, Pid pid, UserOut<i32> status, abi::WaitFlags options,
                   UserOut<abi::Rusage> usage) {
   if (!options.within(WaitFlag::kWNOHANG | WaitFlag::kWUNTRACED | WaitFlag::kWCONTINUED |
                       WaitFlag::k__WALL | WaitFlag::k__WCLONE | WaitFlag::k__WNOTHREAD)) {
@@ -114,7 +151,7 @@ Result<Pid> wait4(Task& task, Pid pid, UserOut<i32> status, abi::WaitFlags optio
   if (pid.value == INT32_MIN) return Errno::kESRCH;
   Selection selection{Selection::Kind::kAny, {}};
   if (pid.value > 0) selection = {Selection::Kind::kProcess, pid};
-  if (pid.value == 0) selection = {Selection::Kind::kGroup, task.process->group->id};
+  if (pid.value == 0) selection = {Selection::Kind::kGroup, own_group(task)};
   if (pid.value < -1) selection = {Selection::Kind::kGroup, Pid{-pid.value}};
   Report report = TRY(wait_for(task, selection, options | WaitFlag::kWEXITED));
   if (!report.process) return Pid{0};
@@ -123,8 +160,8 @@ Result<Pid> wait4(Task& task, Pid pid, UserOut<i32> status, abi::WaitFlags optio
   return report.process->pid;
 }
 
-Result<> waitid(Task& task, i32 id_type, Pid id, UserOut<abi::SigInfo> info, abi::WaitFlags options,
-                UserOut<abi::Rusage> usage) {
+Result<> waitid(UnlockedTask task, i32 id_type, Pid id, UserOut<abi::SigInfo> info,
+                abi::WaitFlags options, UserOut<abi::Rusage> usage) {
   const abi::WaitFlags states = WaitFlag::kWEXITED | WaitFlag::kWSTOPPED | WaitFlag::kWCONTINUED;
   if (!options.within(states | WaitFlag::kWNOHANG | WaitFlag::kWNOWAIT | WaitFlag::k__WALL |
                       WaitFlag::k__WCLONE | WaitFlag::k__WNOTHREAD) ||
@@ -141,11 +178,11 @@ Result<> waitid(Task& task, i32 id_type, Pid id, UserOut<abi::SigInfo> info, abi
       break;
     case abi::kP_PGID:
       if (id.value < 0) return Errno::kEINVAL;
-      selection = {Selection::Kind::kGroup, id.value ? id : task.process->group->id};
+      selection = {Selection::Kind::kGroup, id.value ? id : own_group(task)};
       break;
     case abi::kP_PIDFD: {
       if (id.value < 0) return Errno::kEINVAL;
-      RefPtr<File> file = TRY(task.file(Fd{id.value}));
+      RefPtr<File> file = TRY(task->file(Fd{id.value}));
       RefPtr<Process> process = TRY(process_of_pidfd(*file));
       selection = {Selection::Kind::kProcess, process->pid};
       if (file->nonblocking()) options |= WaitFlag::kWNOHANG;

@@ -36,38 +36,19 @@ Result<> check_flags(CloneFlags flags) {
   return {};
 }
 
-bool id_in_use(Pid id) {
-  return kernel().tasks.contains(id) || kernel().processes.contains(id) ||
-         kernel().groups.contains(id);
-}
-
-Result<Pid> allocate_id() {
-  Kernel& k = kernel();
-  if (k.tasks.size() >= Kernel::kMaxTasks || !heap::has_room()) return Errno::kEAGAIN;
-  constexpr i32 kFirstAfterWrap = 300;
-  do {
-    k.last_pid.value =
-        k.last_pid.value + 1 < Kernel::kMaxPid ? k.last_pid.value + 1 : kFirstAfterWrap;
-  } while (id_in_use(k.last_pid));
-  return k.last_pid;
-}
-
 Result<> check_process_limit(const Task& task) {
+  if (kernel().tasks.size() >= Kernel::kMaxTasks || !heap::has_room()) return Errno::kEAGAIN;
   const Credentials& who = *task.credentials;
-  u64 limit = task.limit(abi::kRLIMIT_NPROC);
-  if (who.uid == 0 || who.has_capability(abi::kCAP_SYS_RESOURCE) ||
-      who.has_capability(abi::kCAP_SYS_ADMIN) || kernel().tasks.size() < limit) {
-    return {};
-  }
-  u64 count = 0;
-  for (auto& [id, other] : kernel().tasks) count += other->credentials->uid == who.uid;
-  return count < limit ? Result<>() : Result<>(Errno::kEAGAIN);
+  const bool exempt = who.uid == 0 || who.has_capability(abi::kCAP_SYS_RESOURCE) ||
+                      who.has_capability(abi::kCAP_SYS_ADMIN);
+  if (exempt || kernel().users.tasks(who.uid) < task.limit(abi::kRLIMIT_NPROC)) return {};
+  return Errno::kEAGAIN;
 }
 
-RefPtr<Task> copy_task(Task& parent, const CloneRequest& request, Pid tid) {
+/// What a fork makes and copies without the kernel lock: nobody knows it yet.
+RefPtr<Task> copy_task(Task& parent, const CloneRequest& request) {
   const CloneFlags flags = request.flags;
   auto child = make_ref<Task>();
-  child->tid = tid;
   child->wait_entry.attach(*child);
   kernel().epoch.add(child->epoch);
   const bool shares_files = flags.has(CloneFlag::kCLONE_FILES);
@@ -75,13 +56,9 @@ RefPtr<Task> copy_task(Task& parent, const CloneRequest& request, Pid tid) {
   child->files = shares_files ? parent.files : parent.files->duplicate();
   child->fs = flags.has(CloneFlag::kCLONE_FS) ? parent.fs : parent.fs->duplicate();
   child->actions =
-      flags.has(CloneFlag::kCLONE_SIGHAND) ? parent.actions : parent.actions->duplicate();
-  if (flags.has(CloneFlag::kCLONE_CLEAR_SIGHAND)) child->actions->reset_for_exec();
+      flags.has(CloneFlag::kCLONE_SIGHAND) ? parent.actions : make_ref<SignalActions>();
   child->credentials = parent.credentials;
   child->comm = parent.comm;
-  child->nice = parent.nice;
-  child->io_priority = parent.io_priority;
-  child->scheduling_policy = parent.scheduling_policy;
   child->blocked = parent.blocked;
   // A thread starts without an alternate stack; a process, vfork's child included, keeps it.
   if (!flags.has(CloneFlag::kCLONE_VM) || flags.has(CloneFlag::kCLONE_VFORK)) {
@@ -93,43 +70,113 @@ RefPtr<Task> copy_task(Task& parent, const CloneRequest& request, Pid tid) {
   return child;
 }
 
-RefPtr<Process> copy_process(Task& parent, const CloneRequest& request, Task& leader) {
-  Process& from = *parent.process;
-  auto process = make_ref<Process>();
-  process->pid = leader.tid;
-  process->parent = request.flags.has(CloneFlag::kCLONE_PARENT) ? from.parent : parent.process;
-  process->parent_thread =
-      request.flags.has(CloneFlag::kCLONE_PARENT) ? from.parent_thread : parent.tid;
-  process->group = from.group;
-  process->exit_signal = request.exit_signal;
-  process->limits = from.limits;
-  process->start_time_ns = leader.start_time_ns;
-  process->dumpable = from.dumpable;
-  process->oom_score_adjustment = from.oom_score_adjustment;
-  process->personality = from.personality;
-  process->trace_fd = from.trace_fd;
-  process->timer_slack_ns = from.timer_slack_ns;
-  return process;
+/// What of the parent is guarded by the kernel lock.
+void copy_task_state(Task& parent, const CloneRequest& request, Task& child) {
+  const CloneFlags flags = request.flags;
+  child.nice = parent.nice;
+  child.io_priority = parent.io_priority;
+  child.scheduling_policy = parent.scheduling_policy;
+  if (flags.has(CloneFlag::kCLONE_SIGHAND)) {
+    child.actions->share();
+  } else {
+    child.actions->copy_from(*parent.actions);
+    if (flags.has(CloneFlag::kCLONE_CLEAR_SIGHAND)) child.actions->reset_for_exec();
+  }
 }
 
-void add_to_tables(Task& task, Process& process, bool new_process) {
-  Kernel& k = kernel();
+/// Under the kernel lock: `process`, which is new, becomes a process like its parent.
+void copy_process(Task& parent, const CloneRequest& request, Task& leader, Process& process) {
+  Process& from = *parent.process;
+  process.pid = leader.tid;
+  process.exit_signal = request.exit_signal;
+  process.parent_thread =
+      request.flags.has(CloneFlag::kCLONE_PARENT) ? from.parent_thread : parent.tid;
+  process.set_parent(request.flags.has(CloneFlag::kCLONE_PARENT) ? from.parent.get() : &from);
+  process.group = from.group;
+  process.group->members.push_back(process);
+  process.limits = from.limits;
+  process.start_time_ns = leader.start_time_ns;
+  process.dumpable = from.dumpable;
+  process.oom_score_adjustment = from.oom_score_adjustment;
+  process.personality = from.personality.load();
+  process.trace_fd = from.trace_fd;
+  process.timer_slack_ns = from.timer_slack_ns;
+  process.shares_parent_memory = request.flags.has(CloneFlag::kCLONE_VFORK);
+  process.leader = &leader;
+  kernel().ids.take(process.pid);
+  kernel().processes[process.pid] = &process;
+  ++kernel().forks;
+  ++kernel().live_processes;
+}
+
+/// Under the kernel lock: the task, whole by now, can be found.
+void add_to_tables(Task& task, Process& process) {
   task.process = &process;
   ++task.memory->task_count;
   process.threads.push_back(task);
   ++process.thread_count;
-  k.tasks[task.tid] = &task;
-  if (!new_process) return;
-  process.leader = &task;
-  k.processes[process.pid] = &process;
-  process.parent->children.push_back(process);
-  process.group->members.push_back(process);
-  ++k.forks;
-  arm_cpu_limit(process);
+  kernel().tasks[task.tid] = &task;
+  kernel().users.add_task(task.credentials->uid);
+}
+
+/// The child, of `process` if it is a thread and else of a process that is made. In the tables, but
+/// not running yet.
+Result<RefPtr<Task>> make_child(Task& task, const CloneRequest& request) {
+  const CloneFlags flags = request.flags;
+  const bool is_thread = flags.has(CloneFlag::kCLONE_THREAD);
+  RefPtr<Task> child = copy_task(task, request);
+  RefPtr<Process> process = is_thread ? task.process : make_ref<Process>();
+  if (flags.has(CloneFlag::kCLONE_VM)) {
+    child->memory = task.memory;
+  } else {
+    child->memory = make_ref<AddressSpace>();
+    child->memory->copy_areas(*task.memory);
+  }
+  RefPtr<File> pidfd;
+  if (flags.has(CloneFlag::kCLONE_PIDFD)) pidfd = make_pidfd(*process);
+  auto enter = [&]() -> Result<> {
+    KernelLock::Held held;
+    // Who is to end, or whose group is being killed, makes nobody who would escape that.
+    if (signals::interrupted(task)) return Errno::kERESTARTNOINTR;
+    TRY(check_process_limit(task));
+    const auto tid = kernel().ids.take_next();
+    if (!tid) return Errno::kEAGAIN;
+    child->tid = *tid;
+    copy_task_state(task, request, *child);
+    if (!is_thread) copy_process(task, request, *child, *process);
+    add_to_tables(*child, *process);
+    if (!is_thread) arm_cpu_limit(*process);
+    task.starting = child;
+    return {};
+  };
+  auto entered = enter();
+  if (!entered.ok()) {
+    child->files->release(*task.process);
+    return entered.error();
+  }
+  // Linux: an address that cannot be written to is no error.
+  if (flags.has(CloneFlag::kCLONE_PARENT_SETTID)) {
+    (void)UserOut<i32>{request.parent_tid}.write(child->tid.value);
+  }
+  if (pidfd) {
+    auto tell = [&]() -> Result<> {
+      Fd fd = TRY(task.files->install(std::move(pidfd), true, task.limit(abi::kRLIMIT_NOFILE)));
+      auto told = UserOut<i32>{request.pidfd}.write(fd.value);
+      if (!told.ok()) (void)task.files->remove(fd);
+      return told;
+    };
+    if (auto told = tell(); !told.ok()) {
+      task.starting = nullptr;
+      discard(*child);
+      return told.error();
+    }
+  }
+  return child;
 }
 
 /// A vfork parent waits until its child has a memory of its own, or is gone.
 void wait_for_vfork(Task& task, Process& child) {
+  KernelLock::Held held;
   while (child.shares_parent_memory) {
     child.exec_done.add(task.wait_entry);
     auto slept = sleep_killable(task);
@@ -143,13 +190,10 @@ void wait_for_vfork(Task& task, Process& child) {
 /// The child's first steps, on its own host thread and in its own memory.
 void start_child() {
   Task& task = Task::current();
-  {
+  if (Process& process = *task.process; process.leader == &task) {
     KernelLock::Held held;
-    Process& process = *task.process;
-    if (process.leader == &task) {
-      process.host_process = task.host_process;
-      kernel().host_processes[task.host_process] = {task.process, task.memory};
-    }
+    process.host_process = task.host_process;
+    kernel().host_processes[task.host_process] = {task.process, task.memory};
   }
   if (task.set_child_tid) {
     i32 tid = task.tid.value;
@@ -164,34 +208,16 @@ Result<Pid> clone(Task& task, const CloneRequest& request) {
   const bool is_thread = flags.has(CloneFlag::kCLONE_THREAD);
   const bool shares_memory = flags.has(CloneFlag::kCLONE_VM);
 
-  RefPtr<Task> child;
-  RefPtr<Process> process;
   // A copy of memory and its description must be of the same moment.
   Mutex& memory_mutex = task.memory->mutex;
   if (!shares_memory) memory_mutex.lock();
   ScopeExit unlock_memory([&] {
     if (!shares_memory) memory_mutex.unlock();
   });
-  {
-    KernelLock::Held held;
-    TRY(check_process_limit(task));
-    Pid tid = TRY(allocate_id());
-    child = copy_task(task, request, tid);
-    process = is_thread ? task.process : copy_process(task, request, *child);
-    if (!is_thread) process->shares_parent_memory = flags.has(CloneFlag::kCLONE_VFORK);
-    child->memory = shares_memory ? task.memory : make_ref<AddressSpace>();
-    if (!shares_memory) child->memory->copy_areas(*task.memory);
-    if (flags.has(CloneFlag::kCLONE_PARENT_SETTID)) {
-      TRY(UserOut<i32>{request.parent_tid}.write(tid.value));
-    }
-    if (flags.has(CloneFlag::kCLONE_PIDFD)) {
-      RefPtr<File> file = make_pidfd(*process);
-      Fd fd = TRY(task.files->install(file, true, task.limit(abi::kRLIMIT_NOFILE)));
-      TRY(UserOut<i32>{request.pidfd}.write(fd.value));
-    }
-    add_to_tables(*child, *process, !is_thread);
-    child->ref();  // of the stack slot that it occupies
-  }
+  RefPtr<Task> child = TRY(make_child(task, request));
+  RefPtr<Process> process = child->process;
+  const Pid tid = child->tid;
+  child->ref();  // of the stack slot that it occupies
 
   Result<> started;
   if (shares_memory) {
@@ -216,10 +242,9 @@ Result<Pid> clone(Task& task, const CloneRequest& request) {
       return Pid{0};
     }
   }
-  // Order: the memory's mutex is not held while waiting, and never taken under the lock.
   if (!shares_memory) memory_mutex.unlock();
   unlock_memory.dismiss();
-  KernelLock::Held held;
+  task.starting = nullptr;
   if (!started) {
     discard(*child);
     child->unref();
@@ -227,32 +252,50 @@ Result<Pid> clone(Task& task, const CloneRequest& request) {
   }
   if (child->replaced) static_cast<Task*>(std::exchange(child->replaced, nullptr))->unref();
   if (flags.has(CloneFlag::kCLONE_VFORK)) wait_for_vfork(task, *process);
-  return child->tid;
+  return tid;
 }
 
 void discard(Task& task) {
-  Process& process = *task.process;
-  static_cast<ListNode<ThreadTag>&>(task).unlink();
-  --process.thread_count;
-  kernel().tasks.erase(task.tid);
-  --task.memory->task_count;
-  task.files->release(process);
-  if (process.leader == &task) reap(process);
+  RefPtr<FdTable> files = task.files;
+  RefPtr<Process> process = task.process;
+  {
+    KernelLock::Held held;
+    static_cast<ListNode<ThreadTag>&>(task).unlink();
+    --process->thread_count;
+    if (process->leader == &task) process->leader = nullptr;
+    forget_task(task);
+    if (process->thread_count == 0) {
+      --kernel().live_processes;
+      timers_on_exit(*process);
+      reap(*process);
+    }
+    --task.memory->task_count;
+    task.files = nullptr;
+    task.actions->leave();
+  }
+  files->release(*process);
 }
 
 RefPtr<Task> create_first_task(RefPtr<Credentials> credentials) {
   Task& monitor = *kernel().monitor;
-  auto id = allocate_id();
-  if (!id) return nullptr;
   CloneRequest request;
   request.exit_signal = abi::kSIGCHLD;
-  RefPtr<Task> task = copy_task(monitor, request, *id);
+  RefPtr<Task> task = copy_task(monitor, request);
   task->credentials = std::move(credentials);
   task->memory = make_ref<AddressSpace>();
   // The vDSO, which never changes in the monitor.
   task->memory->copy_areas(*monitor.memory);
-  RefPtr<Process> process = copy_process(monitor, request, *task);
-  add_to_tables(*task, *process, true);
+  auto process = make_ref<Process>();
+  KernelLock::Held held;
+  const auto id = kernel().ids.take_next();
+  if (!id || kernel().tasks.size() >= Kernel::kMaxTasks || !heap::has_room()) {
+    if (id) kernel().ids.drop(*id);
+    return nullptr;
+  }
+  task->tid = *id;
+  copy_task_state(monitor, request, *task);
+  copy_process(monitor, request, *task, *process);
+  add_to_tables(*task, *process);
   become_session_leader(*process);
   return task;
 }

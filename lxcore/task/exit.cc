@@ -111,11 +111,9 @@ void adopt_children(Process& process) {
   Process& heir = new_parent_for_children(process);
   while (!process.children.empty()) {
     Process& child = process.children.front();
-    static_cast<ListNode<SiblingTag>&>(child).unlink();
-    child.parent = &heir;
+    child.set_exit_signal(abi::kSIGCHLD);
+    child.set_parent(&heir);
     child.parent_thread = heir.any_thread() ? heir.any_thread()->tid : heir.pid;
-    child.exit_signal = abi::kSIGCHLD;
-    heir.children.push_back(child);
     if (child.parent_death_signal != 0) {
       signals::send(child, signals::kernel_info(child.parent_death_signal));
     }
@@ -127,8 +125,10 @@ void adopt_children(Process& process) {
   }
 }
 
-/// The last thread is leaving.
+}  // namespace
+
 void end_of_process(Process& process, Task& last) {
+  --kernel().live_processes;
   process.last_credentials = last.credentials;
   process.last_comm = last.comm;
   timers_on_exit(process);
@@ -137,6 +137,7 @@ void end_of_process(Process& process, Task& last) {
     process.shares_parent_memory = false;
     process.exec_done.wake();
   }
+  process.pending.discard_all();
   adopt_children(process);
   RefPtr<ProcessGroup> group = process.group;
   process.state = ProcessState::kZombie;
@@ -144,11 +145,9 @@ void end_of_process(Process& process, Task& last) {
   // Its leaving may have orphaned its own group, if its parent was the tie to the session.
   const ProcessGroup& above = *process.parent->group;
   if (&above != group.get() && above.session == group->session) hang_up_orphaned_group(*group);
-  if (process.launch) launches::ended(process);
+  process.update_reports();
   tell_parent_of_exit(process);
 }
-
-}  // namespace
 
 ResourceUse resource_use(const abi::Rusage& usage) {
   return {usage.ru_maxrss, usage.ru_minflt, usage.ru_majflt, usage.ru_nvcsw, usage.ru_nivcsw};
@@ -163,105 +162,90 @@ void leave_user_memory(Task& task, bool is_shared) {
   }
 }
 
-void exit_current_task() {
-  Task& task = Task::current();
+namespace {
+
+/// What the task was to take of its process's signals is for another thread.
+void hand_signals_on(Task& task) {
+  const abi::SigSet waiting = task.process->pending.set().without(task.blocked);
+  if (waiting.empty()) return;
+  for (Task& thread : task.process->threads) {
+    if (&thread != &task && waiting.any(~thread.blocked.get())) signals::kick(thread);
+  }
+}
+
+/// What others see go before they see the task's end: its memory, files, place in the tree.
+void give_up_possessions(Task& task) {
   Process& process = *task.process;
-  const bool shares_memory = task.memory->task_count > 1;
-  kernel_lock().unlock();
-  leave_user_memory(task, shares_memory);
-  const abi::Rusage use = host::usage(abi::kRUSAGE_SELF);
-  kernel_lock().lock();
-  if (--task.memory->task_count == 0) {
-    // What it mapped goes before anybody sees the end of the process.
-    KernelLock::Released released;
-    task.memory->forget_all();
-  }
-  ipc::task_exited(task);
-  // With all threads that have ended; the last one's counts.
-  process.cpu_user_ns = clocks::to_ns(use.ru_utime).value();
-  process.cpu_system_ns = clocks::to_ns(use.ru_stime).value();
-  process.use = resource_use(use);
-  task.exiting = true;
+  task.has_left_memory = true;
+  if (--task.memory->task_count == 0) task.memory->forget_all();
+  task.has_left_files = true;
   task.files->release(process);
-  task.files = nullptr;
-  task.fs = nullptr;
-  static_cast<ListNode<ThreadTag>&>(task).unlink();
-  if (process.leader == &task) {
-    process.leader = nullptr;
-    process.last_comm = task.comm;
-  }
-  if (--process.thread_count == 0) {
-    end_of_process(process, task);
-  } else {
-    for (Process& child : process.children) {
-      if (child.parent_thread != task.tid) continue;
-      child.parent_thread = process.any_thread()->tid;
-      // man 2 prctl: the parent that it asked about is the thread.
-      if (child.parent_death_signal != 0) {
-        signals::send(child, signals::kernel_info(child.parent_death_signal));
-      }
+  RefPtr<FdTable> files;
+  RefPtr<FsContext> fs;
+  KernelLock::Held held;
+  std::swap(files, task.files);
+  std::swap(fs, task.fs);
+  // Declared before the lock was taken: they go after it.
+}
+
+/// Its threads that go on are the parents of what it has forked.
+void leave_children_to_siblings(Task& task) {
+  Process& process = *task.process;
+  for (Process& child : process.children) {
+    if (child.parent_thread != task.tid) continue;
+    child.parent_thread = process.any_thread()->tid;
+    // man 2 prctl: the parent that it asked about is the thread.
+    if (child.parent_death_signal != 0) {
+      signals::send(child, signals::kernel_info(child.parent_death_signal));
     }
   }
+}
+
+/// The task leaves the tables, and its process if it was the last.
+void leave_tables(Task& task, const abi::Rusage& use) {
+  KernelLock::Held held;
+  RefPtr<Process> process = task.process;
+  ipc::task_exited(task);
+  hand_signals_on(task);
+  // With all threads that have ended; the last one's counts.
+  process->cpu_user_ns = clocks::to_ns(use.ru_utime).value();
+  process->cpu_system_ns = clocks::to_ns(use.ru_stime).value();
+  process->use = resource_use(use);
+  if (process->thread_count == 1) {
+    process->exiting = true;
+    if (process->launch) launches::ended(*process);
+  }
+  static_cast<ListNode<ThreadTag>&>(task).unlink();
+  if (process->leader == &task) {
+    process->leader = nullptr;
+    process->last_comm = task.comm;
+  }
+  task.pending.discard_all();
+  task.actions->leave();
+  if (--process->thread_count == 0) {
+    end_of_process(*process, task);
+  } else {
+    leave_children_to_siblings(task);
+  }
   // A thread that waits for the others (exec) looks again.
-  process.child_events.wake();
-  kernel().tasks.erase(task.tid);
-  procfs::forget_thread(process, task.tid);
+  process->child_events.wake();
+  forget_task(task);
+  procfs::forget_thread(*process, task.tid);
   task.process = nullptr;
   task.memory = nullptr;
-  kernel_lock().unlock();
+}
+
+}  // namespace
+
+void exit_current_task() {
+  Task& task = Task::current();
+  task.exiting = true;
+  leave_user_memory(task, task.memory->task_count > 1);
+  give_up_possessions(task);
+  leave_tables(task, host::usage(abi::kRUSAGE_SELF));
   task.epoch.leave();
   // The Task itself lives until its stack slot is used again or its memory goes.
   pico::exit_thread();
-}
-
-void host_process_died(const pico::Death& death) {
-  Kernel& k = kernel();
-  auto at = k.host_processes.find(death.host_process);
-  if (at == k.host_processes.end()) return;
-  Kernel::HostProcess gone = std::move(at->second);
-  k.host_processes.erase(at);
-  // One that leaves by itself has ended its tasks, or handed its task on (exec after vfork).
-  if (!death.killed || !gone.process || gone.process->thread_count == 0 ||
-      gone.process->host_process != death.host_process) {
-    return;
-  }
-  // The host ended it. In guest code that is a SIGKILL; inside lxcore state may be torn.
-  RefPtr<Process> process = gone.process;
-  for (Task& thread : process->threads) {
-    if (thread.in_kernel == pico::Thread::kInKernel && !thread.sleeping) {
-      TextBuilder line;
-      line << "host signal " << death.status << " ended thread " << thread.tid.value << " ("
-           << thread.comm.data() << ") in system call " << thread.system_call;
-      log_line(line.view());
-      LXSS_PANIC("a pico process was ended by the host while inside the kernel");
-    }
-  }
-  process->exiting = true;
-  process->exit_status = abi::wait_status_signaled(abi::kSIGKILL, false);
-  {
-    // Alone in its memory, unless it is the child or the parent of a vfork.
-    const bool last = gone.memory->task_count == process->thread_count;
-    KernelLock::Released released;
-    if (last) gone.memory->forget_all();
-  }
-  while (!process->threads.empty()) {
-    Task& thread = process->threads.front();
-    thread.wait_entry.unlink();
-    thread.epoch.leave();
-    ipc::task_exited(thread);
-    thread.files->release(*process);
-    thread.files = nullptr;
-    thread.fs = nullptr;
-    static_cast<ListNode<ThreadTag>&>(thread).unlink();
-    if (process->leader == &thread) process->leader = nullptr;
-    if (--process->thread_count == 0) end_of_process(*process, thread);
-    RefPtr<Task> pinned(&thread);
-    k.tasks.erase(thread.tid);
-    procfs::forget_thread(*process, thread.tid);
-    thread.process = nullptr;
-    --thread.memory->task_count;
-    thread.memory = nullptr;
-  }
 }
 
 }  // namespace lxss::lifecycle

@@ -14,7 +14,7 @@ ResourceUse resource_use(const abi::Rusage& usage);
 /// Without the kernel lock.
 void leave_user_memory(Task& task, bool is_shared);
 
-/// The calling task ends at once; its process with the last thread. The kernel lock is held.
+/// The calling task ends at once; its process with the last thread. Without locks.
 [[noreturn]] void exit_current_task();
 
 struct CloneRequest {
@@ -24,13 +24,13 @@ struct CloneRequest {
   UserAddr parent_tid{}, child_tid{}, pidfd{};
   u64 tls = 0;
 };
-/// man 2 clone. Without the kernel lock. Returns the child's id in the parent, 0 in the child.
+/// man 2 clone. Without locks. Returns the child's id in the parent, 0 in the child.
 Result<Pid> clone(Task& task, const CloneRequest& request);
 
 /// A new task's first steps, on its own host thread and in its own memory.
 void start_child();
 
-/// execve. Without the kernel lock. On success the context is the new program's.
+/// execve. Without locks. On success the context is the new program's.
 Result<> execute(Task& task, Fd directory, std::string_view path, vfs::WalkFlags walk,
                  UserAddr arguments, UserAddr environment);
 /// The same from kernel memory, for the first program of a session.
@@ -43,15 +43,23 @@ RefPtr<Task> create_first_task(RefPtr<Credentials> credentials);
 /// Makes it a leader of a new session and group.
 void become_session_leader(Process& process);
 
+// Under the kernel lock:
 RefPtr<Task> find_task(Pid tid);
 RefPtr<Process> find_process(Pid pid);
 RefPtr<ProcessGroup> find_group(Pid id);
+/// Takes a zombie out of all tables.
+void reap(Process& process);
+/// Takes a task out of the tables that all tasks are in.
+void forget_task(Task& task);
+/// The last thread of `process` is leaving, or has been ended by the host.
+void end_of_process(Process& process, Task& last);
 
 /// Forgets a task that never ran.
 void discard(Task& task);
-/// Takes a zombie out of all tables.
-void reap(Process& process);
-/// The monitor: a host process is gone. Ends the guest process if the guest did not.
+/// The whole instance ends: the sentence says why.
+[[noreturn]] void stop_instance(std::string_view sentence);
+/// The monitor, under the kernel lock: a host process is gone. Ends the guest process if the guest
+/// did not, and undoes what its threads were in the middle of (death.cc).
 void host_process_died(const pico::Death& death);
 
 }  // namespace lxss::lifecycle

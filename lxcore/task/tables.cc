@@ -1,5 +1,6 @@
 // Looking tasks up, and the small objects around them.
 #include <algorithm>
+
 #include "fs/procfs/procfs.h"
 
 #include "lxcore/kernel.h"
@@ -11,9 +12,66 @@ namespace lxss {
 
 Process::Process() = default;
 Process::~Process() = default;
-Session::Session(Pid session_id) : id(session_id) {}
-Session::~Session() = default;
-ProcessGroup::~ProcessGroup() { kernel().groups.erase(id); }
+Task::Task() = default;
+Task::~Task() = default;
+
+Session::Session(Pid session_id) : id(session_id) { kernel().ids.take(id); }
+Session::~Session() { kernel().ids.drop(id); }
+void Session::last_unref() {
+  KernelLock::Held held;
+  delete this;
+}
+
+ProcessGroup::ProcessGroup(Pid group_id, RefPtr<Session> in)
+    : id(group_id), session(std::move(in)) {
+  kernel().ids.take(id);
+}
+ProcessGroup::~ProcessGroup() {
+  // One of the same id may have been made since this one was found to be going.
+  auto at = kernel().groups.find(id);
+  if (at != kernel().groups.end() && at->second == this) kernel().groups.erase(at);
+  kernel().ids.drop(id);
+}
+void ProcessGroup::last_unref() {
+  KernelLock::Held held;
+  delete this;
+}
+
+void Process::set_parent(Process* to) {
+  const bool is_clone = exit_signal != abi::kSIGCHLD;
+  if (parent && ListNode<SiblingTag>::linked()) {
+    ListNode<SiblingTag>::unlink();
+    --parent->child_count;
+    parent->clone_child_count -= is_clone;
+  }
+  ListNode<ReportTag>::unlink();
+  parent = to;
+  parent_pid.store(to ? to->pid : Pid{}, std::memory_order_relaxed);
+  if (!to) return;
+  to->children.push_back(*this);
+  ++to->child_count;
+  to->clone_child_count += is_clone;
+  update_reports();
+}
+
+void Process::set_exit_signal(i32 signal) {
+  if (parent) {
+    parent->clone_child_count -= exit_signal != abi::kSIGCHLD;
+    parent->clone_child_count += signal != abi::kSIGCHLD;
+  }
+  exit_signal = signal;
+}
+
+void Process::update_reports() {
+  const bool reports =
+      is_zombie() || continued || (state == ProcessState::kStopped && stop_signal != 0);
+  if (reports == ListNode<ReportTag>::linked()) return;
+  if (reports && parent) {
+    parent->reports.push_back(*this);
+  } else {
+    ListNode<ReportTag>::unlink();
+  }
+}
 
 void ResourceUse::add(const ResourceUse& other) {
   max_resident_kib = std::max(max_resident_kib, other.max_resident_kib);
@@ -80,9 +138,12 @@ bool Credentials::in_group(u32 group) const {
 }
 
 void unshare_files(Task& task) {
-  RefPtr<FdTable> copy = task.files->duplicate();
-  task.files->release(*task.process);
-  task.files = std::move(copy);
+  RefPtr<FdTable> old = task.files->duplicate();
+  {
+    KernelLock::Held held;
+    std::swap(task.files, old);
+  }
+  old->release(*task.process);
 }
 
 namespace lifecycle {
@@ -99,7 +160,13 @@ RefPtr<Process> find_process(Pid pid) {
 
 RefPtr<ProcessGroup> find_group(Pid id) {
   auto at = kernel().groups.find(id);
-  return at == kernel().groups.end() ? nullptr : RefPtr<ProcessGroup>(at->second);
+  if (at == kernel().groups.end() || !at->second->try_ref()) return nullptr;
+  return RefPtr<ProcessGroup>::adopt(at->second);
+}
+
+void forget_task(Task& task) {
+  kernel().users.remove_task(task.credentials->uid);
+  if (kernel().tasks.erase(task.tid) != 0) kernel().ids.drop(task.tid);
 }
 
 void become_session_leader(Process& process) {
@@ -119,11 +186,10 @@ void reap(Process& process) {
     parent.children_use.add(process.use);
     parent.children_use.add(process.children_use);
   }
-  process.ListNode<SiblingTag>::unlink();
+  process.set_parent(nullptr);
   process.ListNode<ProcessGroupMember>::unlink();
   process.group = nullptr;
-  process.parent = nullptr;
-  kernel().processes.erase(process.pid);
+  if (kernel().processes.erase(process.pid) != 0) kernel().ids.drop(process.pid);
   procfs::forget_process(process);
 }
 

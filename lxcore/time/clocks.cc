@@ -44,29 +44,30 @@ Result<Clock> find(Task& task, i32 clock_id) {
   using Kind = Clock::Kind;
   if (clock_id >= 0) {
     if (clock_id == abi::kCLOCK_PROCESS_CPUTIME_ID) {
-      return Clock{.kind = Kind::kProcessCpu, .process = task.process.get()};
+      return Clock{.kind = Kind::kProcessCpu, .process = task.process};
     }
     if (clock_id == abi::kCLOCK_THREAD_CPUTIME_ID) {
-      return Clock{.kind = Kind::kThreadCpu, .thread = &task};
+      return Clock{.kind = Kind::kThreadCpu, .host_thread = task.host_thread};
     }
     if (clock_id > abi::kCLOCK_TAI || clock_id == abi::kCLOCK_SGI_CYCLE) return Errno::kEINVAL;
     return Clock{.id = clock_id};
   }
   if ((clock_id & abi::kCPUCLOCK_CLOCK_MASK) == abi::kCLOCKFD) return Errno::kEINVAL;
   const Pid id{abi::cpu_clock_pid(clock_id)};
+  KernelLock::Held held;
   if (clock_id & abi::kCPUCLOCK_PERTHREAD_MASK) {
-    if (id.value == 0) return Clock{.kind = Kind::kThreadCpu, .thread = &task};
+    if (id.value == 0) return Clock{.kind = Kind::kThreadCpu, .host_thread = task.host_thread};
     auto found = kernel().tasks.find(id);
     // Linux: threads of other processes have no clock here.
     if (found == kernel().tasks.end() || found->second->process != task.process) {
       return Errno::kEINVAL;
     }
-    return Clock{.kind = Kind::kThreadCpu, .thread = found->second.get()};
+    return Clock{.kind = Kind::kThreadCpu, .host_thread = found->second->host_thread};
   }
-  if (id.value == 0) return Clock{.kind = Kind::kProcessCpu, .process = task.process.get()};
+  if (id.value == 0) return Clock{.kind = Kind::kProcessCpu, .process = task.process};
   auto found = kernel().processes.find(id);
   if (found == kernel().processes.end()) return Errno::kEINVAL;
-  return Clock{.kind = Kind::kProcessCpu, .process = found->second.get()};
+  return Clock{.kind = Kind::kProcessCpu, .process = found->second};
 }
 
 Result<u64> now(const Clock& clock) {
@@ -74,7 +75,7 @@ Result<u64> now(const Clock& clock) {
     case Clock::Kind::kProcessCpu:
       return process_cpu_ns(*clock.process);
     case Clock::Kind::kThreadCpu:
-      return host::thread_cpu_ns(clock.thread->host_thread);
+      return host::thread_cpu_ns(clock.host_thread);
     case Clock::Kind::kHost:
       break;
   }
@@ -84,7 +85,8 @@ Result<u64> now(const Clock& clock) {
 u64 process_cpu_ns(const Process& process) {
   if (process.is_zombie()) return process.cpu_user_ns + process.cpu_system_ns;
   // Not yet started: the host has no clock for it.
-  return process.host_process ? host::process_cpu_ns(process.host_process) : 0;
+  const i32 host_process = process.host_process;
+  return host_process ? host::process_cpu_ns(host_process) : 0;
 }
 
 u64 to_monotonic(i32 host_clock, u64 time_ns) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "abi/linux/time.h"
+#include "base/ref_ptr.h"
 #include "base/result.h"
 #include "host/wait.h"
 
@@ -35,17 +36,17 @@ u64 time_left(u64 deadline_ns);
 /// What a clock id of the guest names.
 struct Clock {
   enum class Kind : u8 { kHost, kProcessCpu, kThreadCpu } kind = Kind::kHost;
-  i32 id = 0;                  ///< kHost: Linux's clock id
-  Process* process = nullptr;  ///< kProcessCpu: good while the kernel lock is held
-  Task* thread = nullptr;      ///< kThreadCpu: of the caller's process
+  i32 id = 0;                 ///< kHost: Linux's clock id
+  RefPtr<Process> process{};  ///< kProcessCpu
+  i32 host_thread = 0;        ///< kThreadCpu: of the caller's process
 };
-/// EINVAL if there is no such clock, process or thread. Host clocks need no kernel lock.
+/// EINVAL if there is no such clock, process or thread. Without locks.
 Result<Clock> find(Task& task, i32 clock_id);
 /// A clock's time.
 Result<u64> now(const Clock& clock);
 
 /// CPU time used by all threads, also those that ended. The host does not tell user from
-/// system time of what runs in a pico process: it is one sum.
+/// system time of what runs in a pico process: it is one sum. Without locks.
 u64 process_cpu_ns(const Process& process);
 
 /// The monotonic deadline at which a host clock, left alone, will show `time_ns`.

@@ -1,5 +1,6 @@
 // Sessions, process groups and their terminals (man 7 credentials, POSIX chapter 11).
 #include "lxcore/kernel.h"
+#include "lxcore/task/lifecycle.h"
 #include "lxcore/tty/tty.h"
 
 namespace lxss {
@@ -27,9 +28,8 @@ Result<> refuse(Task& task, i32 signal) {
 }  // namespace
 
 RefPtr<ProcessGroup> Tty::foreground_group() const {
-  auto at = kernel().groups.find(foreground_);
-  if (at == kernel().groups.end() || at->second->session != session_) return nullptr;
-  return RefPtr<ProcessGroup>(at->second);
+  RefPtr<ProcessGroup> group = lifecycle::find_group(foreground_);
+  return group && group->session == session_ ? group : nullptr;
 }
 
 void Tty::send_foreground(i32 signal) {
@@ -97,9 +97,8 @@ void session_leader_exited(Task& leader) {
     if (group) signals::send(*group, signals::kernel_info(abi::kSIGHUP));
     return;
   }
-  auto at = kernel().groups.find(session.hung_up_foreground);
-  if (at == kernel().groups.end() || at->second->session != &session) return;
-  RefPtr<ProcessGroup> group(at->second);
+  RefPtr<ProcessGroup> group = lifecycle::find_group(session.hung_up_foreground);
+  if (!group || group->session != &session) return;
   session.hung_up_foreground = Pid{};
   signals::send(*group, signals::kernel_info(abi::kSIGHUP));
   signals::send(*group, signals::kernel_info(abi::kSIGCONT));

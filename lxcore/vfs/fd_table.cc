@@ -9,6 +9,14 @@
 
 namespace lxss {
 
+void FileRef::note(File* from, File* to) {
+  for (File*& borrowed : Task::current().borrowed) {
+    if (borrowed != from) continue;
+    borrowed = to;
+    return;
+  }
+}
+
 FdTable::~FdTable() {
   // Of a share that nobody gave up by release(): a fork that failed.
   Process* process = Task::current().process.get();
@@ -48,7 +56,10 @@ RefPtr<File> FdTable::take(Place place, i32 number) {
 }
 
 void FdTable::closed(File& file, Process& process) {
-  if (file.has_inode() && file.inode().locks) locks::release(file.inode(), this);
+  if (file.has_inode() && file.inode().locks) {
+    KernelLock::Held held;
+    locks::release(file.inode(), this);
+  }
   file.descriptor_closed(process);
 }
 

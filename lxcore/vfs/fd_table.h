@@ -13,7 +13,10 @@ namespace lxss {
 class [[nodiscard]] FileRef {
  public:
   static FileRef borrowed(File& file) { return FileRef(file, false); }
-  static FileRef counted(RefPtr<File> file) { return FileRef(*file.leak(), true); }
+  static FileRef counted(RefPtr<File> file) {
+    note(nullptr, file.get());
+    return FileRef(*file.leak(), true);
+  }
   FileRef(FileRef&& other) noexcept
       : file_(std::exchange(other.file_, nullptr)), counted_(other.counted_) {}
   FileRef& operator=(FileRef&& other) noexcept {
@@ -22,7 +25,9 @@ class [[nodiscard]] FileRef {
     return *this;
   }
   ~FileRef() {
-    if (file_ && counted_) file_->unref();
+    if (!file_ || !counted_) return;
+    note(file_, nullptr);
+    file_->unref();
   }
 
   File* get() const { return file_; }
@@ -32,6 +37,8 @@ class [[nodiscard]] FileRef {
 
  private:
   FileRef(File& file, bool counted) : file_(&file), counted_(counted) {}
+  /// Changes an entry of Task::borrowed, so that the count is undone should the host kill the task.
+  static void note(File* from, File* to);
 
   File* file_;
   bool counted_;
@@ -73,6 +80,12 @@ class FdTable final : public RefCounted {
   /// A task gives up its share of the table (exit): with the last share all files are closed.
   void release(Process& process);
 
+  /// Closes what is left, when the last user gave up its share and the host killed it then.
+  void close_all(Process& process);
+  u32 users() const { return users_.load(std::memory_order_acquire); }
+  /// The host thread that changes or reads it, 0 for none.
+  i32 lock_owner() const { return lock_.owner(); }
+
   /// Above all numbers in use; a multiple of 64.
   i32 end() const;
   /// The lowest used number that is not below `from`; -1 if there is none.
@@ -99,7 +112,6 @@ class FdTable final : public RefCounted {
   File* peek(Fd fd) const;
   /// What Linux does for each descriptor that is closed.
   void closed(File& file, Process& process);
-  void close_all(Process& process);
 
   mutable Lock lock_{LockRank::kDescriptors};
   /// Changed by its users under the lock; the only user reads without it.

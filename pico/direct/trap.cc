@@ -229,6 +229,12 @@ namespace lxss::pico {
 
 Thread& current() { return *direct::stack_header().thread; }
 
+i32 caller() {
+  const u64 here = reinterpret_cast<u64>(__builtin_frame_address(0));
+  const bool on_kernel_stack = here >= kWindowBegin && here < kWindowEnd;
+  return on_kernel_stack ? current().host_thread : direct::boot_info().monitor_process;
+}
+
 void become(Thread& thread) {
   Thread& old = current();
   thread.host_process = old.host_process;

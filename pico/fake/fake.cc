@@ -43,7 +43,6 @@ Instance::Instance() : kernel_(std::make_unique<Kernel>()) {
   LXSS_ASSERT(!the_instance);
   the_instance = this;
   host::open_machine_files();
-  kernel_->last_pid = Pid{0};
   // The first task takes the lock by becoming current.
   Task& init = new_process();
   kernel_->init = init.process;
@@ -78,8 +77,8 @@ Task& Instance::new_process() {
   task->host_thread = 1;
   // What follows takes locks, for which somebody has to be there.
   if (!current_thread) current_thread = task.get();
-  kernel_->last_pid.value += 1;
-  task->tid = process->pid = kernel_->last_pid;
+  task->tid = process->pid = kernel_->ids.take_next().value();
+  kernel_->ids.take(process->pid);
   task->process = process;
   task->files = make_ref<FdTable>();
   task->fs = make_ref<FsContext>();
@@ -95,8 +94,7 @@ Task& Instance::new_process() {
   process->limits.fill({abi::kRLIM_INFINITY, abi::kRLIM_INFINITY});
   process->limits[abi::kRLIMIT_NOFILE] = {1024, 4096};
   if (kernel_->init) {
-    process->parent = kernel_->init;
-    kernel_->init->children.push_back(*process);
+    process->set_parent(kernel_->init.get());
   }
   kernel_->tasks[task->tid] = task;
   kernel_->processes[process->pid] = process;
@@ -105,8 +103,7 @@ Task& Instance::new_process() {
 
 Task& Instance::new_thread(Task& sibling) {
   auto task = make_ref<Task>();
-  kernel_->last_pid.value += 1;
-  task->tid = kernel_->last_pid;
+  task->tid = kernel_->ids.take_next().value();
   task->process = sibling.process;
   sibling.files->share();
   task->files = sibling.files;
@@ -127,12 +124,14 @@ void Instance::forget(Task& task) {
   RefPtr<Process> process = task.process;
   task.ListNode<ThreadTag>::unlink();
   kernel_->tasks.erase(task.tid);
+  kernel_->ids.drop(task.tid);
   task.files = nullptr;
   task.fs = nullptr;
   if (--process->thread_count == 0) {
     process->leader = nullptr;
-    process->ListNode<SiblingTag>::unlink();
+    process->set_parent(nullptr);
     kernel_->processes.erase(process->pid);
+    kernel_->ids.drop(process->pid);
   }
 }
 

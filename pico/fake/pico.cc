@@ -26,6 +26,11 @@ Space::~Space() {
   for (Chunk* chunk : chunks) delete chunk;
 }
 
+i32 caller() {
+  Thread* thread = fake::Backend::current();
+  return thread ? thread->host_thread : 1;
+}
+
 Thread& current() {
   LXSS_ASSERT(fake::Backend::current());
   return *fake::Backend::current();

@@ -51,7 +51,7 @@ class PtyTest : public testing::Test {
   Task& new_job() {
     Task& task = new_process();
     Process& process = *task.process;
-    process.parent = leader->process;
+    process.set_parent(leader->process.get());
     process.group =
         make_ref<ProcessGroup>(process.pid, RefPtr<Session>(leader->process->group->session));
     kernel().groups[process.pid] = process.group.get();
@@ -236,8 +236,8 @@ TEST_F(PtyTest, TheBackgroundIsStopped) {
   forget_signals(job);
   job.blocked.add(abi::kSIGTTIN);
   EXPECT_EQ(read(*slave), "EIO");
-  job.blocked = {};
-  job.process->parent = kernel().init;  // nobody in the session is left to continue it
+  job.blocked = abi::SigSet{};
+  job.process->set_parent(kernel().init.get());  // nobody in the session is left to continue it
   EXPECT_EQ(read(*slave), "EIO");
   EXPECT_TRUE(write(*slave, "x").is(Errno::kEIO));
   i32 group = job.process->pid.value;
