@@ -129,17 +129,29 @@ Result<usize> get_option(Fd socket, i32 level, i32 option, std::span<std::byte> 
 }
 
 Result<usize> send(Fd socket, const OutgoingMessage& message, abi::MsgFlags flags) {
+  const int how = static_cast<int>((flags & kSendFlags).raw() | MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (message.buffers.size() == 1 && message.control.empty()) {
+    const Buffer& only = message.buffers.front();
+    return check(call(SYS_sendto, socket.value, only.address, only.size, how,
+                      message.address.empty() ? nullptr : message.address.data(),
+                      message.address.size()));
+  }
   const abi::MsgHdr host = header(message.address.data(), message.address.size(), message.buffers,
                                   message.control.data(), message.control.size());
-  return check(call(SYS_sendmsg, socket.value, &host,
-                    (flags & kSendFlags).raw() | MSG_NOSIGNAL | MSG_DONTWAIT));
+  return check(call(SYS_sendmsg, socket.value, &host, how));
 }
 
 Result<Received> receive(Fd socket, const IncomingMessage& message, abi::MsgFlags flags) {
+  const int how = static_cast<int>((flags & kReceiveFlags).raw() | MSG_DONTWAIT);
+  if (message.buffers.size() == 1 && message.address.empty() && message.control.empty()) {
+    const Buffer& only = message.buffers.front();
+    const u64 size =
+        TRY(check(call(SYS_recvfrom, socket.value, only.address, only.size, how, nullptr, nullptr)));
+    return Received{.size = size, .address_size = 0, .control_size = 0, .flags = {}};
+  }
   abi::MsgHdr host = header(message.address.data(), message.address.size(), message.buffers,
                             message.control.data(), message.control.size());
-  u64 size = TRY(
-      check(call(SYS_recvmsg, socket.value, &host, (flags & kReceiveFlags).raw() | MSG_DONTWAIT)));
+  u64 size = TRY(check(call(SYS_recvmsg, socket.value, &host, how)));
   return Received{
       .size = size,
       .address_size = message.address.empty() ? 0 : static_cast<usize>(host.msg_namelen),

@@ -145,6 +145,8 @@ Result<usize> InetSocket::send(Task& task, OutgoingMessage& message) {
 
 Result<usize> InetSocket::receive(Task& task, IncomingMessage& message) {
   std::vector<std::byte> control(message.control.room());
+  const std::span<std::byte> address =
+      message.data_only ? std::span<std::byte>() : std::span<std::byte>(message.from.bytes);
   const bool fill = is_stream() && message.flags.has(MsgFlag::kMSG_WAITALL) &&
                     !message.flags.has(MsgFlag::kMSG_PEEK);
   const bool waits = !message.flags.any(MsgFlag::kMSG_ERRQUEUE | MsgFlag::kMSG_OOB);
@@ -152,8 +154,7 @@ Result<usize> InetSocket::receive(Task& task, IncomingMessage& message) {
   usize done = 0;
   for (;;) {
     Result<host::Received> got = host::receive(
-        host_.get(),
-        {.address = message.from.bytes, .buffers = message.data.pieces(), .control = control},
+        host_.get(), {.address = address, .buffers = message.data.pieces(), .control = control},
         message.flags);
     if (got.ok()) {
       message.data.skip(std::min(got->size, message.data.size()));

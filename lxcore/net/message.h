@@ -53,6 +53,7 @@ class ReceivedControl {
 struct IncomingMessage {
   IoBuffer& data;
   abi::MsgFlags flags{};
+  bool data_only = false;  ///< nobody asks for the other results
   // Results.
   Address from{};
   ReceivedControl control{};

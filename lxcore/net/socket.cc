@@ -114,7 +114,7 @@ Result<usize> Socket::receive_message(Task& task, IncomingMessage& message) {
 
 Result<usize> Socket::read(Task& task, IoBuffer& buffer, u64*) {
   if (buffer.empty()) return usize{0};
-  IncomingMessage message{.data = buffer};
+  IncomingMessage message{.data = buffer, .data_only = true};
   return receive_message(task, message);
 }
 

@@ -52,10 +52,7 @@ Result<> claim_automatic(UnixEndpoint& endpoint) {
 }
 
 Result<> bind_path(Task& task, UnixEndpoint& endpoint, const std::string& path) {
-  auto node = [&] {
-    KernelLock::Held held;
-    return vfs::make_node(task, Fd{abi::kAT_FDCWD}, path, abi::kS_IFSOCK | abi::kS_IRWXUGO, 0);
-  }();
+  auto node = vfs::make_node(task, Fd{abi::kAT_FDCWD}, path, abi::kS_IFSOCK | abi::kS_IRWXUGO, 0);
   if (node.is(Errno::kEEXIST)) return Errno::kEADDRINUSE;
   if (!node.ok()) return node.error();
   // Linux: the name reported has its NUL.
@@ -69,7 +66,6 @@ Result<> bind_path(Task& task, UnixEndpoint& endpoint, const std::string& path) 
 }
 
 Result<RefPtr<UnixEndpoint>> find_by_path(Task& task, const std::string& path) {
-  KernelLock::Held kernel_held;
   const Path found =
       TRY(vfs::resolve(task, Fd{abi::kAT_FDCWD}, path, vfs::WalkFlags(vfs::Walk::kFollow)));
   TRY(vfs::check_access(*task.credentials, found.inode(), vfs::Access::kWrite));

@@ -101,7 +101,8 @@ Result<usize> recvfrom(UnlockedTask task, Fd fd, UserAddr data, usize size, abi:
                        UserAddr address, UserInOut<i32> address_size) {
   IoBuffer buffer = TRY(IoBuffer::user(data, size));
   auto socket = TRY(net::socket_of(task, fd));
-  net::IncomingMessage message{.data = buffer, .flags = flags.without(kCompat)};
+  net::IncomingMessage message{
+      .data = buffer, .flags = flags.without(kCompat), .data_only = !address};
   const usize received = TRY(socket->receive_message(task, message));
   if (address) TRY(net::address_out(message.from, address, address_size));
   return received;

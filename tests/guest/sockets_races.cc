@@ -1,6 +1,8 @@
 // Sockets used by several threads at once: calls that meet the end of what they wait for.
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -387,15 +389,24 @@ TEST(datagrams_wake_who_waits_for_room) {
     senders.emplace_back([&, i] {
       const int fd = OK(socket(AF_UNIX, SOCK_DGRAM | (i ? SOCK_NONBLOCK : 0), 0));
       OK(connect(fd, name.get(), name.size));
+      const int edges = OK(epoll_create1(0));
+      epoll_event edge = {EPOLLOUT | EPOLLET, {}};
+      OK(epoll_ctl(edges, EPOLL_CTL_ADD, fd, &edge));
       for (int sent = 0; sent < kEach;) {
         if (send(fd, "x", 1, 0) == 1) {
           ++sent;
           continue;
         }
         CHECK_EQ(errno, EAGAIN);
-        pollfd room = {fd, POLLOUT, 0};
-        CHECK_EQ(OK(poll(&room, 1, -1)), 1);
+        if (i == 1) {
+          pollfd room = {fd, POLLOUT, 0};
+          CHECK_EQ(OK(poll(&room, 1, -1)), 1);
+        } else {
+          epoll_event event;
+          CHECK_EQ(OK(epoll_wait(edges, &event, 1, -1)), 1);
+        }
       }
+      OK(close(edges));
       OK(close(fd));
     });
   }
@@ -424,6 +435,34 @@ TEST(circles_of_rights_are_found) {
   for (auto& thread : threads) thread.join();
   OK(close(pipe_ends[1]));
   await_end(pipe_ends[0]);
+}
+
+TEST(a_listener_in_its_own_backlog_is_found) {
+  const AbstractName name("backlog");
+  int pipe_ends[2];
+  OK(pipe(pipe_ends));
+  const int listener = OK(socket(AF_UNIX, SOCK_STREAM, 0));
+  OK(bind(listener, name.get(), name.size));
+  OK(listen(listener, 2));
+  const int client = OK(socket(AF_UNIX, SOCK_STREAM, 0));
+  OK(connect(client, name.get(), name.size));
+  send_files(client, {listener, pipe_ends[1]});
+  OK(close(listener));
+  OK(close(pipe_ends[1]));
+  OK(close(client));
+  await_end(pipe_ends[0]);
+}
+
+TEST(what_a_fault_interrupts_stays) {
+  void* nowhere = mmap(nullptr, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(nowhere != MAP_FAILED);
+  const Pair pair = unix_pair();
+  CHECK_EQ(send(pair.a, "first", 5, 0), 5);
+  CHECK_EQ(send(pair.a, "second", 6, 0), 6);
+  CHECK_ERRNO(recv(pair.b, nowhere, 4096, 0), EFAULT);
+  char data[20];
+  CHECK_EQ(OK(recv(pair.b, data, sizeof data, 0)), 11);
+  CHECK_EQ(std::string_view(data, 11), "firstsecond");
 }
 
 /// What is on its way through sockets that are themselves on their way is no garbage.
