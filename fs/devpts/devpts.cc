@@ -22,8 +22,7 @@ constexpr u64 kFirstPosition = 3;
 /// A terminal's node: the same facts in every mount, kept by the terminal.
 class Node final : public Inode {
  public:
-  Node(FileSystem& filesystem, Tty& tty)
-      : Node(filesystem, tty, tty.node()) {}
+  Node(FileSystem& filesystem, Tty& tty) : Node(filesystem, tty, tty.node()) {}
 
   Result<Attributes> attributes() override {
     const Tty::Node node = refresh();
@@ -54,8 +53,7 @@ class Node final : public Inode {
 
  private:
   Node(FileSystem& filesystem, Tty& tty, const Tty::Node& node)
-      : Inode(filesystem, kFirstNumber + tty.number(), node.mode, node.uid, node.gid,
-              tty.device()),
+      : Inode(filesystem, kFirstNumber + tty.number(), node.mode, node.uid, node.gid, tty.device()),
         tty_(tty) {}
   Tty::Node refresh() {
     const Tty::Node node = tty_->node();

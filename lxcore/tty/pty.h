@@ -27,9 +27,7 @@ class Pty final : public Tty {
  private:
   /// All who had the slave open have closed it.
   bool slave_closed() const LXSS_REQUIRES(lock_) { return was_opened_ && users_ == 0; }
-  bool has_packet_event() const LXSS_REQUIRES(lock_) {
-    return packet_mode_ && packet_events_ != 0;
-  }
+  bool has_packet_event() const LXSS_REQUIRES(lock_) { return packet_mode_ && packet_events_ != 0; }
   bool master_readable() const LXSS_REQUIRES(lock_) {
     return !output_.empty() || has_packet_event() || slave_closed();
   }

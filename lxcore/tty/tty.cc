@@ -24,9 +24,7 @@ void touch(abi::Timespec& time) {
 
 }  // namespace
 
-Tty::Tty() : discipline_(*this) {
-  node_.accessed = node_.modified = node_.changed = vfs::now();
-}
+Tty::Tty() : discipline_(*this) { node_.accessed = node_.modified = node_.changed = vfs::now(); }
 
 void Tty::enter() { number_ = PtySystem::get().add(*this); }
 
@@ -140,11 +138,9 @@ Result<> Tty::wait_for_input(Task& task, const TtyFile& file, usize wanted) {
     if (discipline_.has_input()) return {};
     input_wanted();
     if (file.nonblocking()) return Errno::kEAGAIN;
-    return wait_until(task, lock_, events_,
-                      [&]() LXSS_NO_THREAD_SAFETY_ANALYSIS {
-                        return discipline_.has_input() || file.hung_up() ||
-                               !discipline_.canonical();
-                      });
+    return wait_until(task, lock_, events_, [&]() LXSS_NO_THREAD_SAFETY_ANALYSIS {
+      return discipline_.has_input() || file.hung_up() || !discipline_.canonical();
+    });
   }
   const u64 timeout_ns = keys[abi::kVTIME] * kTenth;
   const usize least = std::min<usize>(keys[abi::kVMIN], wanted);
@@ -249,8 +245,7 @@ usize Tty::output_room() const {
 }
 
 /// Returns when there is room for output. The analysis does not follow Lock::Released.
-Result<> Tty::wait_for_output(Task& task,
-                              const TtyFile& file) LXSS_NO_THREAD_SAFETY_ANALYSIS {
+Result<> Tty::wait_for_output(Task& task, const TtyFile& file) LXSS_NO_THREAD_SAFETY_ANALYSIS {
   while (output_room() == 0) {
     if (file.hung_up()) return Errno::kEIO;
     if (file.nonblocking()) return Errno::kEAGAIN;

@@ -122,7 +122,7 @@ class Tty : public RefCounted, protected LineDevice {
   mutable Lock lock_{LockRank::kObject};
   LineDiscipline discipline_ LXSS_GUARDED_BY(lock_);
   ByteQueue output_ LXSS_GUARDED_BY(lock_);
-  WaitQueue events_;  ///< programs' side
+  WaitQueue events_;                        ///< programs' side
   usize users_ LXSS_GUARDED_BY(lock_) = 0;  ///< files open on it
   Node node_ LXSS_GUARDED_BY(lock_);
 
@@ -148,7 +148,7 @@ class Tty : public RefCounted, protected LineDevice {
   Result<u64> flow_control(Task& task, i32 action, bool from_master);
   Result<u64> flush(Task& task, i32 queues, bool from_master);
 
-  u32 number_ = 0;  ///< set before it is found
+  u32 number_ = 0;                                  ///< set before it is found
   ByteQueue pending_input_ LXSS_GUARDED_BY(lock_);  ///< what the line discipline had no room for
   bool writing_ LXSS_GUARDED_BY(lock_) = false;     ///< a write() in progress keeps others out
   u64 signals_due_ LXSS_GUARDED_BY(lock_) = 0;      ///< for the foreground, by number
