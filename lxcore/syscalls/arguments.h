@@ -13,7 +13,6 @@ namespace lxss {
 
 /// First parameter of a handler that runs without the kernel lock.
 struct UnlockedTask {
-  UnlockedTask(Task& task) : task(task) {}
   Task& task;
   UnlockedTask(Task& of) : task(of) {}
   Task* operator->() const { return &task; }
