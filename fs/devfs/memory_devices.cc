@@ -14,16 +14,19 @@ namespace {
 constexpr u32 kMajor = 1;
 enum Minor : u32 { kNull = 3, kZero = 5, kFull = 7, kRandom = 8, kUrandom = 9, kKmsg = 11 };
 
-/// Transfers of more than this run without the kernel lock.
-constexpr usize kLongTransfer = 4096;
-
 Result<usize> swallow(IoBuffer& buffer) {
   usize size = buffer.size();
   buffer.skip(size);
   return size;
 }
 
-class NullFile : public File {
+/// None of them has a state to guard.
+class MemoryDevice : public File {
+ public:
+  MemoryDevice() : File(Locking::kOwn) {}
+};
+
+class NullFile : public MemoryDevice {
  public:
   bool seekable() const override { return true; }
   Result<usize> read(Task&, IoBuffer&, u64*) override { return usize{0}; }
@@ -35,8 +38,6 @@ class NullFile : public File {
 class ZeroFile : public NullFile {
  public:
   Result<usize> read(Task&, IoBuffer& buffer, u64*) override {
-    if (buffer.size() <= kLongTransfer) return buffer.put_zeros(buffer.size());
-    KernelLock::Released released;
     return buffer.put_zeros(buffer.size());
   }
   Result<MapSource> map() override { return MapSource{}; }
@@ -48,13 +49,12 @@ class FullFile final : public ZeroFile {
   Result<MapSource> map() override { return Errno::kENODEV; }
 };
 
-class RandomFile final : public File {
+class RandomFile final : public MemoryDevice {
  public:
   bool seekable() const override { return true; }
   Result<u64> seek(i64, i32) override { return position; }
 
   Result<usize> read(Task&, IoBuffer& buffer, u64*) override {
-    KernelLock::Released released;
     usize total = 0;
     while (!buffer.empty()) {
       std::byte bytes[1024];
@@ -93,13 +93,14 @@ class RandomFile final : public File {
 };
 
 /// Written lines go to the instance's log. There is no buffer of messages to be read.
-class KmsgFile final : public File {
+class KmsgFile final : public MemoryDevice {
  public:
   bool seekable() const override { return true; }
   Result<u64> seek(i64, i32) override { return u64{0}; }
   Result<usize> read(Task& task, IoBuffer&, u64*) override {
     if (nonblocking()) return Errno::kEAGAIN;
-    TRY(wait_until(task, messages_, [] { return false; }));
+    Lock::Held held(lock_);
+    TRY(wait_until(task, lock_, messages_, [] { return false; }));
     return Errno::kEAGAIN;
   }
   Result<usize> write(Task&, IoBuffer& buffer, u64*) override {
@@ -118,7 +119,8 @@ class KmsgFile final : public File {
   }
 
  private:
-  WaitQueue messages_;
+  Lock lock_{LockRank::kObject};
+  WaitQueue messages_;  ///< there are none
 };
 
 Result<RefPtr<File>> open(Task&, u32 minor, abi::OpenFlags) {

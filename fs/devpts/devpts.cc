@@ -22,34 +22,25 @@ constexpr u64 kFirstPosition = 3;
 /// A terminal's node: the same facts in every mount, kept by the terminal.
 class Node final : public Inode {
  public:
-  Node(FileSystem& filesystem, Tty& tty)
-      : Inode(filesystem, kFirstNumber + tty.number(), tty.node.mode, tty.node.uid, tty.node.gid,
-              tty.device()),
-        tty_(tty) {}
+  Node(FileSystem& filesystem, Tty& tty) : Node(filesystem, tty, tty.node()) {}
 
   Result<Attributes> attributes() override {
-    refresh();
+    const Tty::Node node = refresh();
     Attributes result;
     result.number = number();
-    result.mode = mode();
-    result.uid = uid();
-    result.gid = gid();
+    result.mode = node.mode;
+    result.uid = node.uid;
+    result.gid = node.gid;
     result.rdev = rdev();
     result.block_size = 1024;
-    result.accessed = tty_->node.accessed;
-    result.modified = tty_->node.modified;
-    result.changed = result.created = tty_->node.changed;
+    result.accessed = node.accessed;
+    result.modified = node.modified;
+    result.changed = result.created = node.changed;
     return result;
   }
 
   Result<> set_attributes(const AttributeChange& change) override {
-    Tty::Node& node = tty_->node;
-    if (change.permissions) node.mode = abi::kS_IFCHR | *change.permissions;
-    if (change.uid) node.uid = *change.uid;
-    if (change.gid) node.gid = *change.gid;
-    if (change.accessed) node.accessed = vfs::resolve_time(*change.accessed);
-    if (change.modified) node.modified = vfs::resolve_time(*change.modified);
-    node.changed = vfs::now();
+    tty_->change_node(change);
     refresh();
     return {};
   }
@@ -57,16 +48,21 @@ class Node final : public Inode {
   /// The number may by now be another terminal's.
   bool still_valid() override {
     refresh();
-    return PtySystem::get().find(tty_->number()) == tty_.get();
+    return PtySystem::get().find(tty_->number()) == tty_;
   }
 
  private:
-  void refresh() {
-    set_mode(tty_->node.mode);
-    set_owner(tty_->node.uid, tty_->node.gid);
+  Node(FileSystem& filesystem, Tty& tty, const Tty::Node& node)
+      : Inode(filesystem, kFirstNumber + tty.number(), node.mode, node.uid, node.gid, tty.device()),
+        tty_(tty) {}
+  Tty::Node refresh() {
+    const Tty::Node node = tty_->node();
+    if (mode() != node.mode) set_mode(node.mode);
+    if (uid() != node.uid || gid() != node.gid) set_owner(node.uid, node.gid);
+    return node;
   }
 
-  RefPtr<Tty> tty_;
+  const RefPtr<Tty> tty_;
 };
 
 class Ptmx final : public Inode {
@@ -98,6 +94,7 @@ class Ptmx final : public Inode {
 
 class Listing final : public File {
  public:
+  Listing() : File(Locking::kOwn) {}
   bool seekable() const override { return true; }
   Result<> read_directory(Task&, u64 offset, DirectorySink& sink) override {
     if (offset == 0) {
@@ -113,7 +110,7 @@ class Listing final : public File {
       offset = kFirstPosition;
     }
     const PtySystem& system = PtySystem::get();
-    for (Tty* tty = system.next(static_cast<u32>(offset - kFirstPosition)); tty;
+    for (RefPtr<Tty> tty = system.next(static_cast<u32>(offset - kFirstPosition)); tty;
          tty = system.next(tty->number() + 1)) {
       TextBuilder name;
       name << tty->number();
@@ -145,7 +142,7 @@ class Root final : public Inode {
     if (name == "ptmx") return ptmx_;
     auto number = parse_number<u32>(name);
     if (!number || (name.size() > 1 && name[0] == '0')) return Errno::kENOENT;
-    Tty* tty = PtySystem::get().find(*number);
+    RefPtr<Tty> tty = PtySystem::get().find(*number);
     if (!tty) return Errno::kENOENT;
     return RefPtr<Inode>(make_ref<Node>(filesystem(), *tty));
   }
@@ -162,7 +159,7 @@ class Root final : public Inode {
 class DevPts final : public FileSystem {
  public:
   explicit DevPts(const Options& options)
-      : FileSystem("devpts", abi::kDEVPTS_SUPER_MAGIC), options_(options) {
+      : FileSystem("devpts", abi::kDEVPTS_SUPER_MAGIC, Locking::kOwn), options_(options) {
     PtySystem& system = PtySystem::get();
     system.node_gid = options.gid;
     system.node_permissions = options.mode;

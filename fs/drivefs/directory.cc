@@ -3,6 +3,7 @@
 
 #include "fs/drivefs/drive.h"
 #include "fs/drivefs/names.h"
+#include "lxcore/task/process.h"
 
 namespace lxss::drivefs {
 
@@ -22,22 +23,8 @@ Result<std::string> DriveInode::new_name(host::Fd directory, std::string_view gu
                                          std::string_view except) {
   auto host_name = to_host(guest_name);
   if (!host_name || is_reserved(*host_name)) return Errno::kEINVAL;
-  constexpr usize kBufferSize = 32768;
-  auto buffer = std::make_unique<std::byte[]>(kBufferSize);
-  auto rewound = host::seek_directory(directory, 0);
-  // A directory that may be searched but not read tells no names.
-  if (!rewound.ok()) return std::move(*host_name);
-  for (;;) {
-    auto size = host::read_directory(directory, {buffer.get(), kBufferSize});
-    if (size.is(Errno::kEACCES)) return std::move(*host_name);
-    if (TRY(std::move(size)) == 0) return std::move(*host_name);
-    for (HostRecords at({buffer.get(), *size}); !at.at_end(); at.next()) {
-      const std::string_view name = at.name();
-      if (name != *host_name && name != except && equal_but_for_case(name, *host_name)) {
-        return Errno::kEEXIST;
-      }
-    }
-  }
+  TRY(folded_.check(Task::current(), directory, *host_name, except));
+  return std::move(*host_name);
 }
 
 Result<RefPtr<Inode>> DriveInode::lookup(std::string_view name) {
@@ -55,6 +42,7 @@ Result<RefPtr<Inode>> DriveInode::create(std::string_view name, const NewInode& 
   const bool makes_directory = abi::is_directory(what.mode);
   const u32 host_mode = what.mode & abi::kS_IRWXUGO & ~drive().hidden_permissions(makes_directory);
   host::UniqueFd made;
+  FoldedNames::Change change(folded_, directory.fd());
   if (makes_directory) {
     TRY(host::make_directory(directory.fd(), host_name, host_mode));
   } else if (abi::is_regular(what.mode)) {
@@ -66,6 +54,7 @@ Result<RefPtr<Inode>> DriveInode::create(std::string_view name, const NewInode& 
   } else {
     return Errno::kEPERM;
   }
+  change.added(host_name);
   abi::Stat status = TRY(host::status_at(directory.fd(), host_name));
   RefPtr<DriveInode> inode = drive().inode_of(status);
   inode->note_name(*this, host_name, status.st_nlink);
@@ -79,7 +68,9 @@ Result<> DriveInode::link(std::string_view name, Inode& target) {
   HostHandle directory = TRY(hold());
   const std::string host_name = TRY(new_name(directory.fd(), name));
   Place old = TRY(inode.place());
+  FoldedNames::Change change(folded_, directory.fd());
   TRY(host::link(old.directory.fd(), old.name, directory.fd(), host_name));
+  change.added(host_name);
   inode.note_name(*this, host_name, old.status.st_nlink + 1);
   return {};
 }
@@ -87,7 +78,9 @@ Result<> DriveInode::link(std::string_view name, Inode& target) {
 Result<> DriveInode::unlink(std::string_view name, Inode& victim) {
   HostHandle directory = TRY(hold());
   Entry entry = TRY(find_entry(directory.fd(), name));
+  FoldedNames::Change change(folded_, directory.fd());
   TRY(host::remove_file(directory.fd(), entry.name));
+  change.removed(entry.name);
   static_cast<DriveInode&>(victim).remove_name(*this, entry.name);
   return {};
 }
@@ -95,7 +88,9 @@ Result<> DriveInode::unlink(std::string_view name, Inode& victim) {
 Result<> DriveInode::remove_directory(std::string_view name, Inode& victim) {
   HostHandle directory = TRY(hold());
   Entry entry = TRY(find_entry(directory.fd(), name));
+  FoldedNames::Change change(folded_, directory.fd());
   TRY(host::remove_directory(directory.fd(), entry.name));
+  change.removed(entry.name);
   static_cast<DriveInode&>(victim).remove_name(*this, entry.name);
   return {};
 }
@@ -120,14 +115,23 @@ Result<> DriveInode::rename(std::string_view name, Inode& moved_inode, Inode& ne
     .name;
   } else {
     // A file may change the case of its own name.
-    host_name = TRY(
-        new_name(to.fd(), new_guest_name, this == &new_directory ? old_name : std::string_view{}));
+    host_name = TRY(new_directory.new_name(to.fd(), new_guest_name,
+                                           this == &new_directory ? old_name : std::string_view{}));
   }
   const bool exchange = flags.has(RenameFlag::kRENAME_EXCHANGE);
   const auto mode = exchange                                   ? host::RenameMode::kExchange
                     : flags.has(RenameFlag::kRENAME_NOREPLACE) ? host::RenameMode::kNoReplace
                                                                : host::RenameMode::kReplace;
-  TRY(host::rename(from.fd(), old_name, to.fd(), host_name, mode));
+  if (this == &new_directory) {
+    FoldedNames::Change change(folded_, from.fd());
+    TRY(host::rename(from.fd(), old_name, to.fd(), host_name, mode));
+    if (!exchange) change.removed(old_name);
+    if (!replaced) change.added(host_name);
+  } else {
+    TRY(host::rename(from.fd(), old_name, to.fd(), host_name, mode));
+    folded_.forget();
+    new_directory.folded_.forget();
+  }
   if (&moved == replaced) return {};
   moved.remove_name(*this, old_name);
   if (replaced) replaced->remove_name(new_directory, host_name);

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "fs/drivefs/folded_names.h"
 #include "fs/host_tree/host_file.h"
 #include "lxcore/control/protocol.h"
 
@@ -97,10 +98,11 @@ class DriveInode final : public HostInode {
   static Result<Entry> find_entry(host::Fd directory, std::string_view guest_name);
   /// The host's name for one that is to be created. EINVAL if a drive cannot have it; EEXIST
   /// if one that differs only in case is there, apart from `except`.
-  static Result<std::string> new_name(host::Fd directory, std::string_view guest_name,
-                                      std::string_view except = {});
+  Result<std::string> new_name(host::Fd directory, std::string_view guest_name,
+                               std::string_view except = {});
 
   List<DriveFile> files_;  ///< open ones
+  FoldedNames folded_;     ///< of a directory
 };
 
 }  // namespace lxss::drivefs

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/types.h"
+#include "fs/drivefs/upper_case.h"
 
 namespace lxss::drivefs {
 
@@ -33,24 +34,24 @@ void append_mapped(std::string& text, u8 c) {
 
 char ascii_upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
 
-/// Upper case of the letters that two bytes of UTF-8 hold; others are their own.
-u32 fold(u32 c) {
-  auto in = [c](u32 first, u32 last) { return c >= first && c <= last; };
-  if (in(0xe0, 0xfe) && c != 0xf7) return c - 32;
-  if (c == 0xff) return 0x178;
-  if (c == 0x131 || c == 0x138 || c == 0x149 || c == 0x17f) return c;
-  if (in(0x139, 0x148) || in(0x179, 0x17e)) return c % 2 == 0 ? c - 1 : c;
-  if (in(0x100, 0x177)) return c & ~1u;
-  if (c == 0x3c2) return 0x3a3;  // final sigma
-  if (in(0x3b1, 0x3cb)) return c - 32;
-  if (c == 0x3ac) return 0x386;
-  if (in(0x3ad, 0x3af)) return c - 37;
-  if (c == 0x3cc) return 0x38c;
-  if (in(0x3cd, 0x3ce)) return c - 63;
-  if (in(0x430, 0x44f)) return c - 32;
-  if (in(0x450, 0x45f)) return c - 80;
-  if (in(0x460, 0x481) || in(0x48a, 0x4bf) || in(0x4d0, 0x52f)) return c & ~1u;
-  return c;
+/// A character of UTF-8 at the front of `text`, and its length; a byte that begins none stands for
+/// itself, above all characters.
+struct Character {
+  u32 code;
+  usize size;
+};
+Character first_character(std::string_view text) {
+  constexpr u32 kNoCharacter = 0x110000;
+  const u8 lead = u8(text[0]);
+  if (lead < 0x80) return {lead, 1};
+  const usize size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4 || text.size() < size) return {kNoCharacter + lead, 1};
+  u32 code = lead & (0x7f >> size);
+  for (usize i = 1; i < size; ++i) {
+    if ((u8(text[i]) & 0xc0) != 0x80) return {kNoCharacter + lead, 1};
+    code = code << 6 | (u8(text[i]) & 0x3f);
+  }
+  return {code, size};
 }
 
 }  // namespace
@@ -112,27 +113,23 @@ bool is_reserved(std::string_view name) {
 }
 
 bool equal_but_for_case(std::string_view a, std::string_view b) {
-  // Letters of either case have the same number of bytes.
-  if (a.size() != b.size()) return false;
-  for (usize at = 0; at < a.size(); ++at) {
-    if (a[at] == b[at]) {
-      continue;
-    }
-    if (ascii_upper(a[at]) == ascii_upper(b[at])) continue;
-    // The bytes of a two-byte letter may differ in the first, the second or both.
-    auto letter = [](std::string_view text, usize from) -> u32 {
-      if (from + 1 >= text.size()) return 0;
-      const u8 first = u8(text[from]), second = u8(text[from + 1]);
-      if ((first & 0xe0) != 0xc0 || (second & 0xc0) != 0x80) return 0;
-      return u32(first & 0x1f) << 6 | (second & 0x3f);
-    };
-    usize start = at;
-    if ((u8(a[at]) & 0xc0) == 0x80 && at > 0) --start;
-    const u32 letter_a = letter(a, start), letter_b = letter(b, start);
-    if (letter_a == 0 || letter_b == 0 || fold(letter_a) != fold(letter_b)) return false;
-    at = start + 1;
+  while (!a.empty() && !b.empty()) {
+    const Character of_a = first_character(a), of_b = first_character(b);
+    if (of_a.code != of_b.code && upper_case(of_a.code) != upper_case(of_b.code)) return false;
+    a.remove_prefix(of_a.size);
+    b.remove_prefix(of_b.size);
   }
-  return true;
+  return a.empty() && b.empty();
+}
+
+u64 hash_but_for_case(std::string_view name) {
+  u64 hash = 0xcbf29ce484222325;  // FNV-1a
+  while (!name.empty()) {
+    const Character next = first_character(name);
+    hash = (hash ^ upper_case(next.code)) * 0x100000001b3;
+    name.remove_prefix(next.size);
+  }
+  return hash;
 }
 
 }  // namespace lxss::drivefs

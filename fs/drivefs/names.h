@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/types.h"
+
 namespace lxss::drivefs {
 
 /// The host's name for a guest's; nothing when no drive can have the guest's: one of
@@ -21,7 +23,9 @@ std::string_view to_guest(std::string_view host_name, std::string& storage);
 /// A device of DOS, with or without an extension: CON, PRN, AUX, NUL, COM1.., LPT1..
 bool is_reserved(std::string_view name);
 
-/// The same but for case, in ASCII and in Latin, Greek and Cyrillic letters.
+/// The same but for case (upper_case.h).
 bool equal_but_for_case(std::string_view a, std::string_view b);
+/// The same for names that are equal but for case.
+u64 hash_but_for_case(std::string_view name);
 
 }  // namespace lxss::drivefs

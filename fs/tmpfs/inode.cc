@@ -69,11 +69,12 @@ Result<Attributes> TmpInode::attributes() {
     result.size = target_.size();
   }
   result.created = created_;
+  const InodeOwner who = owner();
+  result.mode = who.mode;
+  result.uid = who.uid;
+  result.gid = who.gid;
   Lock::Held held(lock_);
-  result.mode = mode();
   result.links = links_;
-  result.uid = uid();
-  result.gid = gid();
   if (is_directory()) {
     // As Linux's tmpfs has it.
     constexpr u64 kEntrySize = 20;
@@ -96,9 +97,9 @@ Result<> TmpInode::set_attributes(const AttributeChange& change) {
     TRY(contents_->resize(*change.size));
   }
   const abi::Timespec now = vfs::now();
-  Lock::Held held(lock_);
   if (change.permissions) set_mode(type() | *change.permissions);
   if (change.uid || change.gid) set_owner(change.uid.value_or(uid()), change.gid.value_or(gid()));
+  Lock::Held held(lock_);
   if (change.size) modified_ = now;
   if (change.accessed) accessed_ = vfs::resolve_time(*change.accessed);
   if (change.modified) modified_ = vfs::resolve_time(*change.modified);

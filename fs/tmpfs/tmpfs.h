@@ -133,8 +133,8 @@ class TmpInode final : public Inode {
   std::atomic<bool> access_noted_{false};
   std::atomic<abi::SealFlags> seals_{abi::SealFlags(abi::SealFlag::kF_SEAL_SEAL)};
   std::unique_ptr<Contents> contents_;  ///< of regular files; goes when it is released
-  const std::string target_;                  ///< of symbolic links
-  std::atomic<u64> parent_number_;            ///< of directories; the root's is its own
+  const std::string target_;            ///< of symbolic links
+  std::atomic<u64> parent_number_;      ///< of directories; the root's is its own
   std::map<u64, Entry> entries_ LXSS_GUARDED_BY(lock_);  ///< by position in the listing
   std::map<std::string_view, Entry*> names_ LXSS_GUARDED_BY(lock_);
   u64 next_position_ LXSS_GUARDED_BY(lock_) = 2;  ///< 0 and 1 are "." and ".."

@@ -207,6 +207,8 @@ void start(std::span<const std::byte> message, std::span<host::UniqueFd> descrip
     if (!forked) task->unref();
   }
   if (!forked) {
+    // It is still found by its number.
+    if (launch->console) (void)launch->console->close();
     process.launch = nullptr;
     lifecycle::discard(*task);
     return tell_failure(launch->id, opened.ok() ? Errno::kEAGAIN : opened.error(),

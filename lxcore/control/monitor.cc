@@ -174,7 +174,7 @@ void receive(State& state) {
 /// the launcher's own word of it may be on its way yet.
 void feed_console(Launch& launch) {
   std::byte typed[1024];
-  const usize room = std::min(sizeof typed, launch.console->input_room());
+  const usize room = std::min(sizeof typed, launch.console->room_for_input());
   const host::Fd terminal = launch.console->output_fd();
   if (room == 0 || terminal == host::kNoFd) return;
   host::Buffer buffer{reinterpret_cast<u64>(typed), room};
@@ -216,7 +216,7 @@ void prepare_poll(State& state) {
     if (!launch.console) continue;
     i16 events = 0;
     if (!launch.console_input_ended && !launch.stopped && launch.process &&
-        launch.console->input_room() != 0 && launch.console->wants_input()) {
+        launch.console->room_for_input() != 0 && launch.console->wants_input()) {
       events |= kIn;
     }
     if (launch.console->output_pending()) events |= kOut;

@@ -65,7 +65,8 @@ Result<> fsync(UnlockedTask task, Fd fd);
 Result<> fdatasync(UnlockedTask task, Fd fd);
 Result<> sync(UnlockedTask task);
 Result<> syncfs(UnlockedTask task, Fd fd);
-Result<> sync_file_range(UnlockedTask task, Fd fd, i64 offset, i64 length, abi::SyncFileRangeFlags flags);
+Result<> sync_file_range(UnlockedTask task, Fd fd, i64 offset, i64 length,
+                         abi::SyncFileRangeFlags flags);
 
 // directory_entries.cc
 Result<usize> getdents(UnlockedTask task, Fd fd, Bytes buffer, u32 size);

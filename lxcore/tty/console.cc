@@ -30,89 +30,105 @@ Result<usize> write_host(host::Fd fd, std::span<const u8> bytes) {
 
 ConsoleTty::ConsoleTty(host::UniqueFd output, const abi::Winsize& size, u32 uid, Mode mode)
     : host_(std::move(output)), mode_(mode) {
-  const PtySystem& system = PtySystem::get();
-  node.mode = abi::kS_IFCHR | system.node_permissions;
-  node.uid = uid;
-  node.gid = system.node_gid;
+  PtySystem& system = PtySystem::get();
+  node_.mode = abi::kS_IFCHR | system.node_permissions;
+  node_.uid = uid;
+  node_.gid = system.node_gid;
   resize(size);
-  abi::Termios2 changed = settings();
+  abi::Termios2 changed = discipline_.settings();
   changed.c_iflag |= abi::kIUTF8;
   if (mode == Mode::kShared) {
     changed.c_oflag &= ~abi::kOPOST;
     changed.c_lflag &= ~abi::kECHO;
   }
-  discipline().set_settings(changed);
-  if (!PtySystem::get().console) PtySystem::get().console = this;
-}
-
-ConsoleTty::~ConsoleTty() {
-  // A hang-up has done this already, unless the kernel itself goes.
-  if (!lost_ && PtySystem::get().console == this) PtySystem::get().console = nullptr;
+  discipline_.set_settings(changed);
+  enter();
+  system.offer_console(*this);
 }
 
 void ConsoleTty::input(std::span<const std::byte> bytes) {
+  Use use(*this);
   if (lost_) return;
   wanted_ = false;
   feed({reinterpret_cast<const u8*>(bytes.data()), bytes.size()});
-  output_ready();
+  pass_on_at_once();
 }
 
+usize ConsoleTty::room_for_input() const {
+  Lock::Held held(lock_);
+  return input_room();
+}
+
+bool ConsoleTty::wants_input() const {
+  Lock::Held held(lock_);
+  return mode_ == Mode::kRaw || wanted_;
+}
+
+/// The analysis does not follow Lock::Released.
 template <typename Write>
-Result<usize> ConsoleTty::pass_on(Write write) {
-  u8 chunk[kHostChunk];
-  const auto bytes = output().front();
+Result<usize> ConsoleTty::pass_on(Write write) LXSS_NO_THREAD_SAFETY_ANALYSIS {
+  [[gnu::uninitialized]] u8 chunk[kHostChunk];
+  const auto bytes = output_.front();
   const usize size = std::min(bytes.size(), kHostChunk);
-  std::copy(bytes.begin(), bytes.begin() + static_cast<isize>(size), chunk);
+  std::copy_n(bytes.begin(), size, chunk);
   const u32 flushes = flushes_;
   draining_ = true;
   Result<usize> done = usize{0};
   {
-    KernelLock::Released released;
+    Lock::Released released(lock_);
+    KernelLock::Released kernel_released;
     done = write(std::span<const u8>(chunk, size));
   }
   draining_ = false;
   if (lost_ && kernel().monitor) wake_monitor();
-  if (done.ok() && flushes == flushes_) output().consume(*done);
-  events().wake(kWritable);
+  if (done.ok() && flushes == flushes_) output_.consume(*done);
+  events_.wake(kWritable);
   return done;
 }
 
 Result<> ConsoleTty::drain(Task& task) {
   RefPtr<ConsoleTty> pinned(this);
-  while (!output().empty() && !discipline().stopped()) {
+  Lock::Held held(lock_);
+  while (!output_.empty() && !discipline_.stopped()) {
     if (lost_) {
-      output().clear();
+      output_.clear();
       return Errno::kEIO;
     }
     Result<> ended;
     if (draining_) {
-      ended = wait_until(task, events(), [this] { return !draining_ || output().empty(); });
+      ended = wait_until(task, lock_, events_, [this]() LXSS_NO_THREAD_SAFETY_ANALYSIS {
+        return !draining_ || output_.empty();
+      });
     } else if (signals::interrupted(task)) {
       ended = Errno::kERESTARTSYS;
     } else {
       auto done = pass_on([this](auto bytes) { return write_host(host_.get(), bytes); });
       if (!done.ok() && !done.is(Errno::kEINTR)) {
-        output().clear();
+        output_.clear();
         return Errno::kEIO;
       }
     }
     if (ended.ok()) continue;
     // The monitor goes on with what is left.
-    if (output_pending() && kernel().monitor) wake_monitor();
+    if (has_pending() && kernel().monitor) wake_monitor();
     return ended;
   }
   return {};
 }
 
-bool ConsoleTty::output_pending() {
-  return !lost_ && !draining_ && !output().empty() && !discipline().stopped();
+bool ConsoleTty::has_pending() const {
+  return !lost_ && !draining_ && !output_.empty() && !discipline_.stopped();
 }
 
-void ConsoleTty::output_ready() {
+bool ConsoleTty::output_pending() {
+  Lock::Held held(lock_);
+  return has_pending();
+}
+
+void ConsoleTty::pass_on_at_once() {
   // The monitor must not wait for a display that stands still, so it writes only what the host
   // is certain to take: a byte at a time. Echo is short.
-  RefPtr<ConsoleTty> pinned(this);
-  while (output_pending()) {
+  while (has_pending()) {
     auto done = pass_on([this](std::span<const u8> bytes) -> Result<usize> {
       usize written = 0;
       while (written < bytes.size() && takes_a_byte(host_.get())) {
@@ -123,6 +139,12 @@ void ConsoleTty::output_ready() {
     });
     if (*done == 0) return;
   }
+}
+
+void ConsoleTty::output_ready() {
+  RefPtr<ConsoleTty> pinned(this);
+  Lock::Held held(lock_);
+  pass_on_at_once();
 }
 
 void ConsoleTty::input_taken() {
@@ -143,17 +165,28 @@ void ConsoleTty::discard_output() {
 
 void ConsoleTty::hang_up() {
   RefPtr<ConsoleTty> pinned(this);
-  lost_ = true;
-  ++flushes_;
-  if (PtySystem::get().console == this) PtySystem::get().console = nullptr;
-  unregister();
+  {
+    Lock::Held held(lock_);
+    lost_ = true;
+    ++flushes_;
+  }
+  PtySystem::get().withdraw_console(*this);
+  leave();
   Tty::hang_up();
 }
 
 bool ConsoleTty::close() {
-  if (!lost_) hang_up();
+  bool was_lost;
+  {
+    Lock::Held held(lock_);
+    was_lost = lost_;
+  }
+  if (!was_lost) hang_up();
+  host::UniqueFd given_back;  // closed without the lock
+  Lock::Held held(lock_);
+  // Nobody begins to drain what is lost.
   if (draining_) return false;
-  host_.reset();
+  given_back = std::move(host_);
   return true;
 }
 
@@ -165,7 +198,7 @@ Result<RefPtr<File>> tty::open_console(ConsoleTty& console, abi::OpenFlags flags
   }
   TextBuilder name;
   name << "/dev/pts/" << console.number();
-  vfs::initialise_anonymous(*file, name.view(), console.node.mode, flags);
+  vfs::initialise_anonymous(*file, name.view(), console.node().mode, flags);
   return file;
 }
 

@@ -21,13 +21,13 @@ class ConsoleTty final : public Tty {
   enum class Mode : u8 { kRaw, kShared };
   /// `output` is the terminal, open for writing. The node belongs to `uid`.
   ConsoleTty(host::UniqueFd output, const abi::Winsize& size, u32 uid, Mode mode = Mode::kRaw);
-  ~ConsoleTty() override;
 
-  // For the monitor, under the kernel lock, which input() and output_ready() may give up.
+  // For the monitor. input() and output_ready() give the kernel lock up, if it is held.
   /// What was typed; more than input_room() is lost.
   void input(std::span<const std::byte> bytes);
-  using Tty::input_room;
-  bool wants_input() const { return mode_ == Mode::kRaw || wanted_; }
+  /// Bytes that input() has room for now.
+  usize room_for_input() const;
+  bool wants_input() const;
   bool output_pending();
   host::Fd output_fd() const { return host_.get(); }
   void output_ready();
@@ -40,21 +40,23 @@ class ConsoleTty final : public Tty {
   bool close();
 
  private:
-  void output_added() override {}
-  void input_taken() override;
-  void input_wanted() override;
+  void output_added() override LXSS_REQUIRES(lock_) {}
+  void input_taken() override LXSS_REQUIRES(lock_);
+  void input_wanted() override LXSS_REQUIRES(lock_);
   Result<> drain(Task& task) override;
-  void discard_output() override;
-  /// Lets the host take some output; `write` gives up the kernel lock.
+  void discard_output() override LXSS_REQUIRES(lock_);
+  /// Lets the host take some output; `write` runs without a lock.
   template <typename Write>
-  Result<usize> pass_on(Write write);
+  Result<usize> pass_on(Write write) LXSS_REQUIRES(lock_);
+  bool has_pending() const LXSS_REQUIRES(lock_);
+  void pass_on_at_once() LXSS_REQUIRES(lock_);
 
-  host::UniqueFd host_;
-  Mode mode_;
-  bool wanted_ = false;  ///< a program waited since the last input
-  bool lost_ = false;
-  bool draining_ = false;  ///< somebody is in the host with output of ours
-  u32 flushes_ = 0;        ///< tells them that it was flushed meanwhile
+  host::UniqueFd host_;  ///< given back by the monitor when nobody is draining_ any more
+  const Mode mode_;
+  bool wanted_ LXSS_GUARDED_BY(lock_) = false;  ///< a program waited since the last input
+  bool lost_ LXSS_GUARDED_BY(lock_) = false;
+  bool draining_ LXSS_GUARDED_BY(lock_) = false;  ///< somebody is in the host with output of ours
+  u32 flushes_ LXSS_GUARDED_BY(lock_) = 0;        ///< tells them that it was flushed meanwhile
 };
 
 namespace tty {

@@ -58,6 +58,7 @@ class HostStreamInode final : public Inode {
 
 class HostStream final : public File {
  public:
+  HostStream() : File(Locking::kOwn) {}
   host::Fd fd() const { return static_cast<HostStreamInode&>(inode()).fd(); }
   bool is_file() const { return inode().is_regular(); }
 
@@ -93,6 +94,7 @@ class HostStream final : public File {
       });
       if (!written.ok()) {
         if (written.is(Errno::kEPIPE)) {
+          KernelLock::Held held;
           signals::send(task, signals::user_info(task, abi::kSIGPIPE, abi::kSI_USER));
         }
         return done != 0 ? Result<usize>(done) : written.error();

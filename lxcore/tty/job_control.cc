@@ -33,6 +33,7 @@ RefPtr<ProcessGroup> Tty::foreground_group() const {
 }
 
 void Tty::send_foreground(i32 signal) {
+  KernelLock::Held held;
   if (RefPtr<ProcessGroup> group = foreground_group()) {
     signals::send(*group, signals::kernel_info(signal));
   }
@@ -58,18 +59,26 @@ namespace tty {
 
 Tty* controlling_terminal(const Task& task) { return task.session().terminal.get(); }
 
+bool is_controlling(const Task& task, const Tty& tty) {
+  KernelLock::Held held;
+  return controlling_terminal(task) == &tty;
+}
+
 Result<> check_read(Task& task, const Tty& tty) {
+  KernelLock::Held held;
   if (!in_background(task, tty)) return {};
   if (blocks_or_ignores(task, abi::kSIGTTIN)) return Errno::kEIO;
   return refuse(task, abi::kSIGTTIN);
 }
 
 Result<> check_change(Task& task, const Tty& tty) {
+  KernelLock::Held held;
   if (!in_background(task, tty) || blocks_or_ignores(task, abi::kSIGTTOU)) return {};
   return refuse(task, abi::kSIGTTOU);
 }
 
 Result<> acquire(Task& task, Tty& tty, bool readable, bool steal) {
+  KernelLock::Held held;
   Session& session = task.session();
   if (is_session_leader(task) && session.terminal == &tty) return {};
   if (!is_session_leader(task) || session.terminal) return Errno::kEPERM;
@@ -83,11 +92,13 @@ Result<> acquire(Task& task, Tty& tty, bool readable, bool steal) {
 
 void acquire_on_open(Task& task, Tty& tty, abi::OpenFlags flags) {
   const bool readable = (flags.raw() & abi::kO_ACCMODE) != 1;
+  KernelLock::Held held;
   if (flags.has(abi::OpenFlag::kO_NOCTTY) || !readable || tty.session()) return;
   (void)acquire(task, tty, true, false);
 }
 
 void session_leader_exited(Task& leader) {
+  KernelLock::Held held;
   Session& session = leader.session();
   if (RefPtr<Tty> terminal = session.terminal) {
     // Linux: no SIGCONT. Groups that are orphaned by this and have stopped members get both
@@ -106,7 +117,12 @@ void session_leader_exited(Task& leader) {
 
 Result<> hang_up_own(Task& task) {
   if (!task.has_capability(abi::kCAP_SYS_TTY_CONFIG)) return Errno::kEPERM;
-  if (RefPtr<Tty> terminal = task.session().terminal) terminal->hang_up();
+  RefPtr<Tty> terminal;
+  {
+    KernelLock::Held held;
+    terminal = controlling_terminal(task);
+  }
+  if (terminal) terminal->hang_up();
   return {};
 }
 

@@ -3,7 +3,7 @@
 // displayed.
 //
 // It never blocks and knows no tasks: a Tty feeds it, reads from it, and is the LineDevice
-// that it displays on. Guarded by the kernel lock.
+// that it displays on. Guarded by the Tty's lock.
 #pragma once
 
 #include <span>

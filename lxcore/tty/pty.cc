@@ -10,6 +10,7 @@ namespace lxss {
 namespace {
 
 constexpr usize kWriteChunk = 1024;
+constexpr usize kReadChunk = 4096;
 
 /// A later event of such a pair takes back the earlier.
 u32 opposite(u32 event) {
@@ -31,13 +32,14 @@ u32 opposite(u32 event) {
 
 Pty::Pty(const Credentials& owner) {
   const PtySystem& system = PtySystem::get();
-  node.mode = abi::kS_IFCHR | system.node_permissions;
-  node.uid = owner.fsuid;
-  node.gid = system.node_gid;
+  node_.mode = abi::kS_IFCHR | system.node_permissions;
+  node_.uid = owner.fsuid;
+  node_.gid = system.node_gid;
+  enter();
 }
 
 void Pty::output_added() {
-  if (!output().empty()) master_events_.wake(kReadable);
+  if (!output_.empty()) master_events_.wake(kReadable);
 }
 
 void Pty::input_taken() { master_events_.wake(kWritable); }
@@ -51,62 +53,86 @@ void Pty::notify_packet(u32 events) {
 }
 
 void Pty::users_changed() {
-  if (users() != 0) was_opened_ = true;
+  if (users_ != 0) was_opened_ = true;
   master_events_.wake();
 }
 
 Result<usize> Pty::master_read(Task& task, IoBuffer& buffer, bool wait) {
-  if (buffer.empty()) return usize{0};
-  auto ready = [&] { return !output().empty() || has_packet_event() || slave_closed(); };
-  if (!ready()) {
-    if (!wait) return Errno::kEAGAIN;
-    TRY(wait_until(task, master_events_, ready));
+  usize done = 0;
+  [[gnu::uninitialized]] u8 bytes[kReadChunk];
+  // In pieces; what comes after the first does not wait.
+  while (!buffer.empty()) {
+    usize size = 0;
+    bool is_event;
+    {
+      Lock::Held held(lock_);
+      if (!master_readable() && done == 0) {
+        if (!wait) return Errno::kEAGAIN;
+        TRY(wait_until(task, lock_, master_events_,
+                       [&]() LXSS_NO_THREAD_SAFETY_ANALYSIS { return master_readable(); }));
+      }
+      is_event = has_packet_event();
+      if (done != 0 && (is_event || output_.empty())) return done;
+      if (is_event) {
+        bytes[size++] = static_cast<u8>(std::exchange(packet_events_, 0));
+      } else {
+        if (output_.empty()) return Errno::kEIO;
+        if (packet_mode_ && done == 0) bytes[size++] = abi::kTIOCPKT_DATA;
+        const auto waiting = output_.front();
+        const usize taken = std::min({waiting.size(), buffer.size() - size, kReadChunk - size});
+        std::copy_n(waiting.begin(), taken, bytes + size);
+        size += taken;
+        output_.consume(taken);
+        output_taken();
+      }
+    }
+    auto copied = buffer.put(bytes, size);
+    if (!copied.ok()) return done != 0 ? Result<usize>(done) : copied.error();
+    done += *copied;
+    if (is_event || *copied < size) break;
   }
-  if (has_packet_event()) {
-    const u8 events = static_cast<u8>(std::exchange(packet_events_, 0));
-    return buffer.put(&events, 1);
-  }
-  if (output().empty()) return Errno::kEIO;
-  usize prefix = 0;
-  if (packet_mode_) {
-    const u8 data = abi::kTIOCPKT_DATA;
-    prefix = TRY(buffer.put(&data, 1));
-  }
-  const auto bytes = output().front();
-  auto copied = buffer.put(bytes.data(), std::min(bytes.size(), buffer.size()));
-  if (!copied.ok()) {
-    if (prefix != 0 && buffer.empty()) return prefix;
-    return copied;
-  }
-  output().consume(*copied);
-  output_taken();
-  return prefix + *copied;
+  return done;
+}
+
+Result<> Pty::wait_for_room(Task& task, bool wait) {
+  if (input_room() != 0) return {};
+  if (!wait) return Errno::kEAGAIN;
+  return wait_until(task, lock_, master_events_,
+                    [&]() LXSS_NO_THREAD_SAFETY_ANALYSIS { return input_room() != 0; });
 }
 
 Result<usize> Pty::master_write(Task& task, IoBuffer& buffer, bool wait) {
   usize done = 0;
+  auto ended = [&](Errno error) { return done != 0 ? Result<usize>(done) : error; };
+  [[gnu::uninitialized]] u8 chunk[kWriteChunk];
   while (!buffer.empty()) {
-    const usize room = input_room();
-    if (room == 0) {
-      if (!wait) return done != 0 ? Result<usize>(done) : Errno::kEAGAIN;
-      auto waited = wait_until(task, master_events_, [&] { return input_room() != 0; });
-      if (!waited.ok()) return done != 0 ? Result<usize>(done) : waited.error();
-      continue;
+    usize size;
+    {
+      Lock::Held held(lock_);
+      auto room = wait_for_room(task, wait);
+      if (!room.ok()) return ended(room.error());
+      size = std::min({buffer.size(), input_room(), kWriteChunk});
     }
-    u8 chunk[kWriteChunk];
-    auto taken = buffer.take(chunk, std::min({buffer.size(), room, kWriteChunk}));
-    if (!taken.ok()) return done != 0 ? Result<usize>(done) : taken.error();
-    const usize fed = feed({chunk, *taken});
-    LXSS_ASSERT(fed == *taken);
-    done += fed;
+    auto taken = buffer.take(chunk, size);
+    if (!taken.ok()) return ended(taken.error());
+    for (usize fed = 0; fed < *taken;) {
+      // Another writer may have used the room.
+      Use use(*this);
+      auto room = wait_for_room(task, wait);
+      if (!room.ok()) return ended(room.error());
+      const usize more = feed({chunk + fed, *taken - fed});
+      fed += more;
+      done += more;
+    }
   }
   return done;
 }
 
 PollEvents Pty::master_poll(PollRegistration* registration) {
   if (registration) registration->on(master_events_);
+  Lock::Held held(lock_);
   PollEvents ready;
-  if (!output().empty()) ready |= kReadable;
+  if (!output_.empty()) ready |= kReadable;
   if (has_packet_event()) ready |= kReadable | abi::PollFlag::kPOLLPRI;
   if (input_room() != 0) ready |= kWritable;
   if (slave_closed()) ready |= abi::PollFlag::kPOLLHUP;
@@ -114,7 +140,7 @@ PollEvents Pty::master_poll(PollRegistration* registration) {
 }
 
 void Pty::master_closed() {
-  unregister();
+  leave();
   hang_up();
 }
 
@@ -140,18 +166,25 @@ Result<u64> Pty::master_ioctl(Task& task, u32 request, u64 raw_argument) {
       != 0;
       return u64{0};
     case abi::kTIOCGPTLCK:
-      TRY(out.write(locked_));
+      TRY(out.write(locked()));
       return u64{0};
     case abi::kTIOCPKT: {
       const bool on = TRY(in.read())
       != 0;
+      Lock::Held held(lock_);
       if (on && !packet_mode_) packet_events_ = 0;
       packet_mode_ = on;
       return u64{0};
     }
-    case abi::kTIOCGPKT:
-      TRY(out.write(packet_mode_));
+    case abi::kTIOCGPKT: {
+      bool on;
+      {
+        Lock::Held held(lock_);
+        on = packet_mode_;
+      }
+      TRY(out.write(on));
       return u64{0};
+    }
     case abi::kTIOCGPTPEER:
       return open_peer(task, abi::OpenFlags(static_cast<u32>(raw_argument)));
     case abi::kTIOCSIG: {

@@ -14,7 +14,7 @@ class Pty final : public Tty {
 
   explicit Pty(const Credentials& owner);
 
-  bool locked() const override { return locked_; }
+  bool locked() const override { return locked_.load(std::memory_order_relaxed); }
 
   // The master's side.
   Result<usize> master_read(Task& task, IoBuffer& buffer, bool wait);
@@ -26,21 +26,25 @@ class Pty final : public Tty {
 
  private:
   /// All who had the slave open have closed it.
-  bool slave_closed() const { return was_opened_ && users() == 0; }
-  bool has_packet_event() const { return packet_mode_ && packet_events_ != 0; }
+  bool slave_closed() const LXSS_REQUIRES(lock_) { return was_opened_ && users_ == 0; }
+  bool has_packet_event() const LXSS_REQUIRES(lock_) { return packet_mode_ && packet_events_ != 0; }
+  bool master_readable() const LXSS_REQUIRES(lock_) {
+    return !output_.empty() || has_packet_event() || slave_closed();
+  }
+  Result<> wait_for_room(Task& task, bool wait) LXSS_REQUIRES(lock_);
   Result<u64> open_peer(Task& task, abi::OpenFlags flags);
 
-  void output_added() override;
-  void input_taken() override;
+  void output_added() override LXSS_REQUIRES(lock_);
+  void input_taken() override LXSS_REQUIRES(lock_);
   Result<> drain(Task&) override { return {}; }
-  void notify_packet(u32 events) override;
-  void users_changed() override;
+  void notify_packet(u32 events) override LXSS_REQUIRES(lock_);
+  void users_changed() override LXSS_REQUIRES(lock_);
   usize output_beyond_flush() const override { return kTakenOutput; }
 
-  bool locked_ = true;
-  bool was_opened_ = false;
-  bool packet_mode_ = false;
-  u32 packet_events_ = 0;
+  std::atomic<bool> locked_{true};
+  bool was_opened_ LXSS_GUARDED_BY(lock_) = false;
+  bool packet_mode_ LXSS_GUARDED_BY(lock_) = false;
+  u32 packet_events_ LXSS_GUARDED_BY(lock_) = 0;
   WaitQueue master_events_;
 };
 
@@ -48,7 +52,7 @@ class Pty final : public Tty {
 class PtyMasterFile final : public File {
  public:
   static constexpr char kKind = 0;
-  explicit PtyMasterFile(RefPtr<Pty> pty) : pty_(std::move(pty)) {}
+  explicit PtyMasterFile(RefPtr<Pty> pty) : File(Locking::kOwn), pty_(std::move(pty)) {}
   ~PtyMasterFile() override { pty_->master_closed(); }
 
   const void* kind() const override { return &kKind; }
@@ -68,7 +72,7 @@ class PtyMasterFile final : public File {
   std::string fdinfo() override;
 
  private:
-  RefPtr<Pty> pty_;
+  const RefPtr<Pty> pty_;
 };
 
 }  // namespace lxss

@@ -11,29 +11,57 @@ PtySystem& PtySystem::get() {
   return static_cast<PtySystem&>(*system);
 }
 
+bool PtySystem::has_room() const {
+  Lock::Held held(lock_);
+  return terminals_.size() < kMaxTerminals;
+}
+
 u32 PtySystem::add(Tty& tty) {
+  Lock::Held held(lock_);
   u32 number = 0;
   for (const auto& [used, other] : terminals_) {
     if (used != number) break;
     ++number;
   }
-  terminals_[number] = &tty;
+  terminals_[number] = RefPtr<Tty>(tty);
   return number;
 }
 
 void PtySystem::remove(Tty& tty) {
+  RefPtr<Tty> removed;  // let go without the lock
+  Lock::Held held(lock_);
   auto at = terminals_.find(tty.number());
-  if (at != terminals_.end() && at->second == &tty) terminals_.erase(at);
+  if (at == terminals_.end() || at->second != &tty) return;
+  removed = std::move(at->second);
+  terminals_.erase(at);
 }
 
-Tty* PtySystem::find(u32 number) const {
+RefPtr<Tty> PtySystem::find(u32 number) const {
+  Lock::Held held(lock_);
   auto at = terminals_.find(number);
   return at == terminals_.end() ? nullptr : at->second;
 }
 
-Tty* PtySystem::next(u32 number) const {
+RefPtr<Tty> PtySystem::next(u32 number) const {
+  Lock::Held held(lock_);
   auto at = terminals_.lower_bound(number);
   return at == terminals_.end() ? nullptr : at->second;
+}
+
+void PtySystem::offer_console(Tty& tty) {
+  Lock::Held held(lock_);
+  if (!console_) console_ = RefPtr<Tty>(tty);
+}
+
+void PtySystem::withdraw_console(Tty& tty) {
+  RefPtr<Tty> removed;  // let go without the lock
+  Lock::Held held(lock_);
+  if (console_ == &tty) removed = std::move(console_);
+}
+
+RefPtr<Tty> PtySystem::console() const {
+  Lock::Held held(lock_);
+  return console_;
 }
 
 Result<Path> tty::node_path(u32 number) {

@@ -8,35 +8,37 @@
 
 namespace lxss {
 
-class ConsoleTty;
-
-/// One per instance; every devpts mount shows it. It owns no terminal: a Tty enters itself
-/// when it is made, and leaves when it hangs up for good or goes.
+/// One per instance, made at boot; every devpts mount shows it. A Tty enters it when it is whole,
+/// and leaves when it hangs up for good; meanwhile it is held.
 class PtySystem final : public RefCounted {
  public:
   static constexpr u32 kMaxTerminals = 4096;  ///< as kernel.pty.max
 
   static PtySystem& get();
 
-  /// False if there are kMaxTerminals.
-  bool has_room() const { return terminals_.size() < kMaxTerminals; }
-  /// The lowest free number.
+  /// False if there are kMaxTerminals (and some more that were made at the same time).
+  bool has_room() const;
+  /// Gives the lowest free number.
   u32 add(Tty& tty);
   void remove(Tty& tty);
   /// The terminal of that number, or null.
-  Tty* find(u32 number) const;
+  RefPtr<Tty> find(u32 number) const;
   /// The first one whose number is not below `number`, or null.
-  Tty* next(u32 number) const;
-  usize count() const { return terminals_.size(); }
+  RefPtr<Tty> next(u32 number) const;
 
-  /// Launchers' terminals; /dev/console is the oldest.
-  ConsoleTty* console = nullptr;
+  /// /dev/console: the launcher's terminal that is offered while there is none.
+  void offer_console(Tty& tty);
+  void withdraw_console(Tty& tty);
+  RefPtr<Tty> console() const;
+
   // Mount options of devpts, for the nodes to come.
-  u32 node_gid = 5;
-  u32 node_permissions = 0620;
+  std::atomic<u32> node_gid{5};
+  std::atomic<u32> node_permissions{0620};
 
  private:
-  std::map<u32, Tty*> terminals_;
+  mutable Lock lock_{LockRank::kNames};
+  std::map<u32, RefPtr<Tty>> terminals_ LXSS_GUARDED_BY(lock_);
+  RefPtr<Tty> console_ LXSS_GUARDED_BY(lock_);
 };
 
 namespace tty {

@@ -1,9 +1,9 @@
 // Reading, writing and polling a terminal.
 #include "lxcore/tty/tty.h"
 
+#include <bit>
 #include <cstring>
 
-#include "base/scope.h"
 #include "host/clock.h"
 #include "lxcore/ipc/poller.h"
 #include "lxcore/tty/pty_system.h"
@@ -24,40 +24,69 @@ void touch(abi::Timespec& time) {
 
 }  // namespace
 
-Tty::Tty() : system_(PtySystem::get()), discipline_(*this) {
-  number_ = system_->add(*this);
-  node.accessed = node.modified = node.changed = vfs::now();
+Tty::Tty() : discipline_(*this) { node_.accessed = node_.modified = node_.changed = vfs::now(); }
+
+void Tty::enter() { number_ = PtySystem::get().add(*this); }
+
+void Tty::leave() { PtySystem::get().remove(*this); }
+
+Tty::Use::~Use() {
+  u64 signals = std::exchange(tty_.signals_due_, 0);
+  tty_.lock_.unlock();
+  for (; signals != 0; signals &= signals - 1) tty_.send_foreground(std::countr_zero(signals));
 }
 
-Tty::~Tty() { unregister(); }
+Tty::Node Tty::node() const {
+  Lock::Held held(lock_);
+  return node_;
+}
 
-void Tty::unregister() { system_->remove(*this); }
+void Tty::change_node(const AttributeChange& change) {
+  const abi::Timespec now = vfs::now();
+  Lock::Held held(lock_);
+  if (change.permissions) node_.mode = abi::kS_IFCHR | *change.permissions;
+  if (change.uid) node_.uid = *change.uid;
+  if (change.gid) node_.gid = *change.gid;
+  if (change.accessed) node_.accessed = vfs::resolve_time(*change.accessed);
+  if (change.modified) node_.modified = vfs::resolve_time(*change.modified);
+  node_.changed = now;
+}
+
+abi::Termios2 Tty::settings() const {
+  Lock::Held held(lock_);
+  return discipline_.settings();
+}
 
 void Tty::resize(const abi::Winsize& size) {
-  if (std::memcmp(&size, &size_, sizeof size) == 0) return;
-  size_ = size;
+  {
+    Lock::Held held(lock_);
+    if (std::memcmp(&size, &size_, sizeof size) == 0) return;
+    size_ = size;
+  }
   send_foreground(abi::kSIGWINCH);
 }
 
 void Tty::hang_up() {
-  ++hangups_;
-  exclusive = false;
-  pending_input_.clear();
-  discipline_.flush_input();
-  discipline_.start();
-  output_.clear();
-  if (session_) {
-    RefPtr<Session> session = session_;
-    session->hung_up_foreground = foreground_;
-    detach();
-    auto leader = kernel().processes.find(session->id);
-    if (leader != kernel().processes.end()) {
-      RefPtr<Process> process = leader->second;
-      signals::send(*process, signals::kernel_info(abi::kSIGHUP));
-      signals::send(*process, signals::kernel_info(abi::kSIGCONT));
-    }
+  {
+    Lock::Held held(lock_);
+    hangups_.fetch_add(1, std::memory_order_release);
+    exclusive_.store(false, std::memory_order_relaxed);
+    pending_input_.clear();
+    discipline_.flush_input();
+    discipline_.start();
+    output_.clear();
+    events_.wake();
   }
-  events_.wake();
+  KernelLock::Held held;
+  if (!session_) return;
+  RefPtr<Session> session = session_;
+  session->hung_up_foreground = foreground_;
+  detach();
+  auto leader = kernel().processes.find(session->id);
+  if (leader == kernel().processes.end()) return;
+  RefPtr<Process> process = leader->second;
+  signals::send(*process, signals::kernel_info(abi::kSIGHUP));
+  signals::send(*process, signals::kernel_info(abi::kSIGCONT));
 }
 
 // Input.
@@ -96,7 +125,7 @@ void Tty::flush_pending_input() {
 
 bool Tty::readable() const {
   if (discipline_.canonical()) return discipline_.has_input();
-  const u8* keys = settings().c_cc;
+  const u8* keys = discipline_.settings().c_cc;
   const usize least = keys[abi::kVTIME] == 0 ? keys[abi::kVMIN] : 1;
   return discipline_.available() >= std::max<usize>(least, 1);
 }
@@ -104,12 +133,14 @@ bool Tty::readable() const {
 /// Returns when read() is to take what there is, also if that is nothing (VTIME).
 Result<> Tty::wait_for_input(Task& task, const TtyFile& file, usize wanted) {
   constexpr u64 kTenth = 100'000'000;
-  const u8* keys = settings().c_cc;
+  const u8* keys = discipline_.settings().c_cc;
   if (discipline_.canonical()) {
     if (discipline_.has_input()) return {};
     input_wanted();
     if (file.nonblocking()) return Errno::kEAGAIN;
-    return wait_until(task, events_, [&] { return discipline_.has_input() || file.hung_up(); });
+    return wait_until(task, lock_, events_, [&]() LXSS_NO_THREAD_SAFETY_ANALYSIS {
+      return discipline_.has_input() || file.hung_up() || !discipline_.canonical();
+    });
   }
   const u64 timeout_ns = keys[abi::kVTIME] * kTenth;
   const usize least = std::min<usize>(keys[abi::kVMIN], wanted);
@@ -128,8 +159,8 @@ Result<> Tty::wait_for_input(Task& task, const TtyFile& file, usize wanted) {
       deadline = host::monotonic_ns() + timeout_ns;
     }
     auto waited = wait_until(
-        task, events_,
-        [&] {
+        task, lock_, events_,
+        [&]() LXSS_NO_THREAD_SAFETY_ANALYSIS {
           return discipline_.available() != seen || discipline_.canonical() || file.hung_up();
         },
         deadline);
@@ -141,24 +172,14 @@ Result<> Tty::wait_for_input(Task& task, const TtyFile& file, usize wanted) {
   return {};
 }
 
-Result<usize> Tty::take_input(IoBuffer& buffer) {
+usize Tty::take_input(std::span<u8> to) {
   usize done = 0;
   for (;;) {
-    const auto piece = discipline_.next(buffer.size());
-    if (!piece.bytes.empty()) {
-      auto copied = buffer.put(piece.bytes.data(), piece.bytes.size());
-      if (!copied.ok()) {
-        if (done == 0) return copied;
-        break;
-      }
-      done += *copied;
-      if (*copied < piece.bytes.size()) {
-        discipline_.consume(*copied);
-        break;
-      }
-    }
+    const auto piece = discipline_.next(to.size() - done);
+    std::copy(piece.bytes.begin(), piece.bytes.end(), to.begin() + static_cast<isize>(done));
+    done += piece.bytes.size();
     discipline_.consume(piece.length);
-    if (piece.ends_line || piece.length == 0 || buffer.empty()) break;
+    if (piece.ends_line || piece.length == 0 || done == to.size()) break;
   }
   if (!pending_input_.empty()) {
     pump();
@@ -173,10 +194,18 @@ Result<usize> Tty::read(Task& task, IoBuffer& buffer, const TtyFile& file) {
   if (file.hung_up()) return usize{0};
   TRY(tty::check_read(task, *this));
   if (buffer.empty()) return usize{0};
-  TRY(wait_for_input(task, file, buffer.size()));
-  if (file.hung_up()) return usize{0};
-  touch(node.accessed);
-  return take_input(buffer);
+  // All that the line discipline holds fits. As on Linux, what the guest's memory does not take
+  // is lost.
+  [[gnu::uninitialized]] u8 bytes[LineDiscipline::kCapacity];
+  usize size = 0;
+  {
+    Use use(*this);
+    TRY(wait_for_input(task, file, buffer.size()));
+    if (file.hung_up()) return usize{0};
+    touch(node_.accessed);
+    size = take_input({bytes, std::min(buffer.size(), sizeof bytes)});
+  }
+  return size == 0 ? Result<usize>(usize{0}) : buffer.put(bytes, size);
 }
 
 // Output.
@@ -203,7 +232,7 @@ void Tty::flow_changed(bool stopped) {
   events_.wake(kWritable);
 }
 
-void Tty::signal_foreground(i32 signal) { send_foreground(signal); }
+void Tty::signal_foreground(i32 signal) { signals_due_ |= u64{1} << signal; }
 
 void Tty::output_taken() {
   // Not for every byte: a writer is woken when there is work worth it.
@@ -215,62 +244,74 @@ usize Tty::output_room() const {
   return kOutputLimit - output_.size();
 }
 
+/// Returns when there is room for output. The analysis does not follow Lock::Released.
+Result<> Tty::wait_for_output(Task& task, const TtyFile& file) LXSS_NO_THREAD_SAFETY_ANALYSIS {
+  while (output_room() == 0) {
+    if (file.hung_up()) return Errno::kEIO;
+    if (file.nonblocking()) return Errno::kEAGAIN;
+    // Output that nobody but the writers takes away has to go first.
+    if (!discipline_.stopped()) {
+      Lock::Released released(lock_);
+      TRY(drain(task));
+    }
+    TRY(wait_until(task, lock_, events_, [&]() LXSS_NO_THREAD_SAFETY_ANALYSIS {
+      return output_room() != 0 || file.hung_up();
+    }));
+  }
+  if (file.hung_up()) return Errno::kEIO;
+  return {};
+}
+
+/// Likewise.
+Result<> Tty::write_all(Task& task, IoBuffer& buffer, const TtyFile& file,
+                        usize& done) LXSS_NO_THREAD_SAFETY_ANALYSIS {
+  [[gnu::uninitialized]] u8 chunk[kWriteChunk];
+  while (!buffer.empty()) {
+    TRY(wait_for_output(task, file));
+    usize size = std::min({buffer.size(), output_room(), kWriteChunk});
+    {
+      Lock::Released released(lock_);
+      size = TRY(buffer.take(chunk, size));
+    }
+    // It may have been stopped, or filled with echo, meanwhile.
+    TRY(wait_for_output(task, file));
+    discipline_.write({chunk, size});
+    done += size;
+    output_added();
+  }
+  return {};
+}
+
 Result<usize> Tty::write(Task& task, IoBuffer& buffer, const TtyFile& file) {
   if (file.hung_up()) return Errno::kEIO;
   if (settings().c_lflag & abi::kTOSTOP) TRY(tty::check_change(task, *this));
-  // What one call writes is displayed together.
-  if (writing_) {
-    if (file.nonblocking()) return Errno::kEAGAIN;
-    TRY(wait_until(task, events_, [&] { return !writing_; }));
-  }
-  writing_ = true;
-  ScopeExit leave([this] {
-    writing_ = false;
-    events_.wake(kWritable);
-  });
-
   usize done = 0;
   Result<> ended;
-  while (!buffer.empty()) {
-    if (file.hung_up()) {
-      ended = Errno::kEIO;
-      break;
+  bool drains;
+  {
+    Lock::Held held(lock_);
+    // What one call writes is displayed together.
+    if (writing_) {
+      if (file.nonblocking()) return Errno::kEAGAIN;
+      TRY(wait_until(task, lock_, events_,
+                     [&]() LXSS_NO_THREAD_SAFETY_ANALYSIS { return !writing_; }));
     }
-    const usize room = output_room();
-    if (room == 0) {
-      if (file.nonblocking()) {
-        ended = Errno::kEAGAIN;
-        break;
-      }
-      // Output that nobody but the writers takes away has to go first.
-      if (!discipline_.stopped()) ended = drain(task);
-      if (ended.ok()) {
-        ended = wait_until(task, events_, [&] { return output_room() != 0 || file.hung_up(); });
-      }
-      if (!ended.ok()) break;
-      continue;
-    }
-    u8 chunk[kWriteChunk];
-    auto taken = buffer.take(chunk, std::min({buffer.size(), room, kWriteChunk}));
-    if (!taken.ok()) {
-      ended = taken.error();
-      break;
-    }
-    discipline_.write({chunk, *taken});
-    done += *taken;
-    output_added();
+    writing_ = true;
+    ended = write_all(task, buffer, file, done);
+    writing_ = false;
+    events_.wake(kWritable);
+    if (done == 0 && !ended.ok()) return ended.error();
+    touch(node_.modified);
+    drains = ended.ok() && !discipline_.stopped();
   }
-  if (done == 0 && !ended.ok()) return ended.error();
-  touch(node.modified);
-  if (ended.ok() && !discipline_.stopped()) {
-    // What is in the queue counts as written, whatever becomes of it.
-    (void)drain(task);
-  }
+  // What is in the queue counts as written, whatever becomes of it.
+  if (drains) (void)drain(task);
   return done;
 }
 
 PollEvents Tty::poll(PollRegistration* registration, const TtyFile& file) {
   if (registration) registration->on(events_);
+  Lock::Held held(lock_);
   if (file.hung_up()) {
     return kReadable | kWritable | abi::PollFlag::kPOLLERR | abi::PollFlag::kPOLLHUP;
   }
@@ -284,23 +325,27 @@ PollEvents Tty::poll(PollRegistration* registration, const TtyFile& file) {
   return ready;
 }
 
+void Tty::open_files_changed(bool opened) {
+  Lock::Held held(lock_);
+  const bool none_before = users_ == 0;
+  users_ += opened ? 1 : usize(-1);
+  if (none_before || users_ == 0) users_changed();
+}
+
 // TtyFile.
 
-TtyFile::TtyFile(RefPtr<Tty> tty) : tty_(std::move(tty)), hangups_(tty_->hangups()) {
-  if (tty_->users_++ == 0) tty_->users_changed();
+TtyFile::TtyFile(RefPtr<Tty> tty)
+    : File(Locking::kOwn), tty_(std::move(tty)), hangups_(tty_->hangups()) {
+  tty_->open_files_changed(true);
 }
 
-TtyFile::~TtyFile() {
-  if (--tty_->users_ == 0) tty_->users_changed();
-}
+TtyFile::~TtyFile() { tty_->open_files_changed(false); }
 
 Result<usize> TtyFile::read(Task& task, IoBuffer& buffer, u64*) {
-  RefPtr<Tty> pinned = tty_;
   return tty_->read(task, buffer, *this);
 }
 
 Result<usize> TtyFile::write(Task& task, IoBuffer& buffer, u64*) {
-  RefPtr<Tty> pinned = tty_;
   return tty_->write(task, buffer, *this);
 }
 

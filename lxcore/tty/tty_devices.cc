@@ -7,7 +7,7 @@
 namespace lxss {
 
 Result<RefPtr<File>> tty::open(Task& task, Tty& tty, abi::OpenFlags flags) {
-  if (tty.exclusive && !task.has_capability(abi::kCAP_SYS_ADMIN)) return Errno::kEBUSY;
+  if (tty.exclusive() && !task.has_capability(abi::kCAP_SYS_ADMIN)) return Errno::kEBUSY;
   acquire_on_open(task, tty, flags);
   return RefPtr<File>(make_ref<TtyFile>(RefPtr<Tty>(tty)));
 }
@@ -18,7 +18,11 @@ namespace {
 
 /// /dev/tty: whatever terminal the session has.
 Result<RefPtr<File>> open_controlling_terminal(Task& task, u32, abi::OpenFlags flags) {
-  RefPtr<Tty> terminal = tty::controlling_terminal(task);
+  RefPtr<Tty> terminal;
+  {
+    KernelLock::Held held;
+    terminal = tty::controlling_terminal(task);
+  }
   if (!terminal) return Errno::kENXIO;
   return tty::open(task, *terminal, flags | abi::OpenFlag::kO_NOCTTY);
 }
@@ -26,7 +30,7 @@ Result<RefPtr<File>> open_controlling_terminal(Task& task, u32, abi::OpenFlags f
 /// /dev/console: the terminal of the launcher that has had one for longest. It becomes nobody's
 /// controlling terminal by being opened.
 Result<RefPtr<File>> open_console_device(Task& task, u32, abi::OpenFlags flags) {
-  ConsoleTty* console = PtySystem::get().console;
+  RefPtr<Tty> console = PtySystem::get().console();
   if (!console) return Errno::kENODEV;
   return tty::open(task, *console, flags | abi::OpenFlag::kO_NOCTTY);
 }

@@ -122,7 +122,7 @@ Result<u64> reply(UserAddr to, const T& value) {
 }  // namespace
 
 Result<u64> Tty::settings_ioctl(Task& task, u32 request, UserAddr argument) {
-  const abi::Termios2& now = settings();
+  const abi::Termios2 now = settings();
   switch (request) {
     case abi::kTCGETS: {
       abi::Termios plain{now.c_iflag, now.c_oflag, now.c_cflag, now.c_lflag, now.c_line, {}};
@@ -148,58 +148,35 @@ Result<u64> Tty::settings_ioctl(Task& task, u32 request, UserAddr argument) {
   TRY(tty::check_change(task, *this));
   abi::Termios2 wanted = TRY(read_settings(request, argument, now));
   if (request_action(request) != abi::kTCSETS) TRY(drain(task));
-  if (request_action(request) == abi::kTCSETSF) discipline_.flush_input();
   normalise(wanted);
-
-  const abi::Termios2 before = now;
-  discipline_.set_settings(wanted);
-  pump();
-  u32 events = 0;
-  if (usual_flow_control(before) != usual_flow_control(wanted)) {
-    events |= usual_flow_control(wanted) ? abi::kTIOCPKT_DOSTOP : abi::kTIOCPKT_NOSTOP;
+  {
+    Use use(*this);
+    if (request_action(request) == abi::kTCSETSF) discipline_.flush_input();
+    const abi::Termios2 before = discipline_.settings();
+    discipline_.set_settings(wanted);
+    pump();
+    u32 events = 0;
+    if (usual_flow_control(before) != usual_flow_control(wanted)) {
+      events |= usual_flow_control(wanted) ? abi::kTIOCPKT_DOSTOP : abi::kTIOCPKT_NOSTOP;
+    }
+    if ((before.c_lflag | wanted.c_lflag) & abi::kEXTPROC) events |= abi::kTIOCPKT_IOCTL;
+    if (events != 0) notify_packet(events);
+    events_.wake();
   }
-  if ((before.c_lflag | wanted.c_lflag) & abi::kEXTPROC) events |= abi::kTIOCPKT_IOCTL;
-  if (events != 0) notify_packet(events);
-  events_.wake();
   // Turning IXON off may have let output go on.
   (void)drain(task);
   return u64{0};
 }
 
-Result<u64> Tty::job_ioctl(Task& task, u32 request, UserAddr argument, TtyFile* file) {
-  const bool is_own = tty::controlling_terminal(task) == this;
-  switch (request) {
-    case abi::kTIOCSCTTY:
-      if (!file) return Errno::kENOTTY;
-      TRY(tty::acquire(task, *this, file->readable(), argument.value == 1));
-      return u64{0};
-    case abi::kTIOCNOTTY: {
-      if (!file || !is_own) return Errno::kENOTTY;
-      // The terminal is the session's here, so that a single process cannot give it up.
-      if (task.process->pid != task.session().id) return Errno::kEPERM;
-      RefPtr<ProcessGroup> group = foreground_group();
-      detach();
-      if (!group) return u64{0};
-      signals::send(*group, signals::kernel_info(abi::kSIGHUP));
-      signals::send(*group, signals::kernel_info(abi::kSIGCONT));
-      return u64{0};
-    }
-    case abi::kTIOCGPGRP:
-      if (file && !is_own) return Errno::kENOTTY;
-      return reply(argument, foreground_.value);
-    case abi::kTIOCGSID:
-      if ((file && !is_own) || !session_) return Errno::kENOTTY;
-      return reply(argument, session_->id.value);
-    default:
-      break;
-  }
-  // TIOCSPGRP
+Result<u64> Tty::set_foreground(Task& task, UserAddr argument) {
   auto allowed = tty::check_change(task, *this);
   if (allowed.is(Errno::kEIO)) return Errno::kENOTTY;  // Linux: what POSIX wants here
   TRY(std::move(allowed));
-  if (!is_own) return Errno::kENOTTY;
+  if (!tty::is_controlling(task, *this)) return Errno::kENOTTY;
   const i32 wanted = TRY(UserIn<i32>{argument}.read());
   if (wanted < 0) return Errno::kEINVAL;
+  KernelLock::Held held;
+  if (!tty::is_controlling(task, *this)) return Errno::kENOTTY;
   auto group = kernel().groups.find(Pid{wanted});
   if (group == kernel().groups.end()) return Errno::kESRCH;
   if (group->second->session != session_) return Errno::kEPERM;
@@ -207,29 +184,69 @@ Result<u64> Tty::job_ioctl(Task& task, u32 request, UserAddr argument, TtyFile* 
   return u64{0};
 }
 
+Result<u64> Tty::job_ioctl(Task& task, u32 request, UserAddr argument, TtyFile* file) {
+  if (request == abi::kTIOCSPGRP) return set_foreground(task, argument);
+  i32 answer;
+  {
+    KernelLock::Held held;
+    const bool is_own = tty::is_controlling(task, *this);
+    switch (request) {
+      case abi::kTIOCSCTTY:
+        if (!file) return Errno::kENOTTY;
+        TRY(tty::acquire(task, *this, file->readable(), argument.value == 1));
+        return u64{0};
+      case abi::kTIOCNOTTY: {
+        if (!file || !is_own) return Errno::kENOTTY;
+        // The terminal is the session's here, so that a single process cannot give it up.
+        if (task.process->pid != task.session().id) return Errno::kEPERM;
+        RefPtr<ProcessGroup> group = foreground_group();
+        detach();
+        if (!group) return u64{0};
+        signals::send(*group, signals::kernel_info(abi::kSIGHUP));
+        signals::send(*group, signals::kernel_info(abi::kSIGCONT));
+        return u64{0};
+      }
+      case abi::kTIOCGPGRP:
+        if (file && !is_own) return Errno::kENOTTY;
+        answer = foreground_.value;
+        break;
+      default:
+        // TIOCGSID
+        if ((file && !is_own) || !session_) return Errno::kENOTTY;
+        answer = session_->id.value;
+        break;
+    }
+  }
+  return reply(argument, answer);
+}
+
 Result<u64> Tty::flow_control(Task& task, i32 action, bool from_master) {
   if (from_master) return Errno::kEINVAL;
-  switch (action) {
-    case abi::kTCOOFF:
-      discipline_.stop();
-      return u64{0};
-    case abi::kTCOON:
-      discipline_.start();
-      (void)drain(task);
-      return u64{0};
-    case abi::kTCIOFF:
-    case abi::kTCION: {
-      // The other end is asked to stop or go on sending.
-      const u8 key = settings().c_cc[action == abi::kTCIOFF ? abi::kVSTOP : abi::kVSTART];
-      if (key == abi::k_POSIX_VDISABLE) return u64{0};
-      output_.append({&key, 1});
-      output_added();
-      (void)drain(task);
-      return u64{0};
+  {
+    Lock::Held held(lock_);
+    switch (action) {
+      case abi::kTCOOFF:
+        discipline_.stop();
+        return u64{0};
+      case abi::kTCOON:
+        discipline_.start();
+        break;
+      case abi::kTCIOFF:
+      case abi::kTCION: {
+        // The other end is asked to stop or go on sending.
+        const u32 index = action == abi::kTCIOFF ? abi::kVSTOP : abi::kVSTART;
+        const u8 key = discipline_.settings().c_cc[index];
+        if (key == abi::k_POSIX_VDISABLE) return u64{0};
+        output_.append({&key, 1});
+        output_added();
+        break;
+      }
+      default:
+        return Errno::kEINVAL;
     }
-    default:
-      return Errno::kEINVAL;
   }
+  (void)drain(task);
+  return u64{0};
 }
 
 Result<u64> Tty::flush(Task&, i32 queues, bool from_master) {
@@ -238,6 +255,7 @@ Result<u64> Tty::flush(Task&, i32 queues, bool from_master) {
   }
   const bool input = queues != abi::kTCOFLUSH;
   const bool output = queues != abi::kTCIFLUSH;
+  Lock::Held held(lock_);
   if (from_master) {
     // Its input is the programs' output, and the other way round.
     if (input) {
@@ -250,6 +268,16 @@ Result<u64> Tty::flush(Task&, i32 queues, bool from_master) {
   if (input) discipline_.flush_input();
   if (output) discard_output();
   return u64{0};
+}
+
+abi::Winsize Tty::size() const {
+  Lock::Held held(lock_);
+  return size_;
+}
+
+usize Tty::bytes_to_read(bool from_master) const {
+  Lock::Held held(lock_);
+  return from_master ? output_.size() : discipline_.available();
 }
 
 Result<u64> Tty::ioctl(Task& task, u32 request, u64 raw_argument, TtyFile* file) {
@@ -281,15 +309,13 @@ Result<u64> Tty::ioctl(Task& task, u32 request, u64 raw_argument, TtyFile* file)
       return job_ioctl(task, request, argument, file);
 
     case abi::kTIOCGWINSZ:
-      return reply(argument, size_);
+      return reply(argument, size());
     case abi::kTIOCSWINSZ:
       resize(TRY(UserIn<abi::Winsize>{argument}.read()));
       return u64{0};
 
-    case abi::kFIONREAD: {
-      const usize bytes = file ? discipline_.available() : output_.size();
-      return reply(argument, static_cast<i32>(bytes));
-    }
+    case abi::kFIONREAD:
+      return reply(argument, static_cast<i32>(bytes_to_read(!file)));
     case abi::kTIOCOUTQ:
       // Linux: a pseudo-terminal's output has always gone already.
       return reply(argument, i32{0});
@@ -313,6 +339,7 @@ Result<u64> Tty::ioctl(Task& task, u32 request, u64 raw_argument, TtyFile* file)
       // As with dev.tty.legacy_tiocsti = 0.
       if (!task.has_capability(abi::kCAP_SYS_ADMIN)) return Errno::kEIO;
       const u8 typed = TRY(UserIn<u8>{argument}.read());
+      Use use(*this);
       feed({&typed, 1});
       return u64{0};
     }
@@ -322,13 +349,13 @@ Result<u64> Tty::ioctl(Task& task, u32 request, u64 raw_argument, TtyFile* file)
       return u64{0};
 
     case abi::kTIOCEXCL:
-      exclusive = true;
+      exclusive_ = true;
       return u64{0};
     case abi::kTIOCNXCL:
-      exclusive = false;
+      exclusive_ = false;
       return u64{0};
     case abi::kTIOCGEXCL:
-      return reply(argument, i32{exclusive});
+      return reply(argument, i32{exclusive()});
 
     case abi::kTIOCGETD:
       return reply(argument, i32{abi::kN_TTY});
@@ -340,9 +367,10 @@ Result<u64> Tty::ioctl(Task& task, u32 request, u64 raw_argument, TtyFile* file)
     case abi::kTIOCGSOFTCAR:
       return reply(argument, i32{(settings().c_cflag & abi::kCLOCAL) != 0});
     case abi::kTIOCSSOFTCAR: {
-      abi::Termios2 changed = settings();
       const bool on = TRY(UserIn<i32>{argument}.read())
       != 0;
+      Lock::Held held(lock_);
+      abi::Termios2 changed = discipline_.settings();
       changed.c_cflag = on ? changed.c_cflag | abi::kCLOCAL : changed.c_cflag & ~abi::kCLOCAL;
       discipline_.set_settings(changed);
       return u64{0};

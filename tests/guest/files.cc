@@ -578,3 +578,48 @@ TEST(descriptors_are_released_at_exit) {
   CHECK_EQ(read(ends[0], &byte, 1), 0);
   CHECK_KILLED(child, SIGKILL);
 }
+
+TEST(memory_file_is_sealed_against_writers) {
+  // Once the seal is there, nothing is written any more.
+  for (int round = 0; round < 20; ++round) {
+    const int fd = OK(memfd_create("sealed", MFD_ALLOW_SEALING));
+    std::vector<pid_t> writers;
+    for (int i = 0; i < 2; ++i) {
+      writers.push_back(in_child([=] {
+        const std::string text(700, 'w');
+        for (off_t at = 0; pwrite(fd, text.data(), text.size(), at) > 0; at += 700) {
+        }
+        CHECK_EQ(errno, EPERM);
+      }));
+    }
+    while (lseek(fd, 0, SEEK_END) < 3000) sched_yield();
+    OK(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE));
+    const off_t size = lseek(fd, 0, SEEK_END);
+    for (pid_t writer : writers) CHECK_EXIT(writer, 0);
+    CHECK_EQ(lseek(fd, 0, SEEK_END), size);
+    OK(close(fd));
+  }
+}
+
+TEST(memory_file_grows_under_readers) {
+  // From a small file to a large one: readers see what was written, at each moment.
+  for (int round = 0; round < 20; ++round) {
+    const int fd = OK(memfd_create("growing", 0));
+    const pid_t reader = in_child([=] {
+      for (off_t seen = 0; seen < 20000;) {
+        char bytes[512];
+        const ssize_t got = OK(pread(fd, bytes, sizeof bytes, seen));
+        for (ssize_t i = 0; i < got; ++i) CHECK_EQ(int{bytes[i]}, 'a' + (seen + i) % 7);
+        seen += got;
+        if (got == 0) sched_yield();
+      }
+    });
+    for (int i = 0; i < 20000; i += 250) {
+      char bytes[250];
+      for (int at = 0; at < 250; ++at) bytes[at] = static_cast<char>('a' + (i + at) % 7);
+      CHECK_EQ(write(fd, bytes, sizeof bytes), 250);
+    }
+    CHECK_EXIT(reader, 0);
+    OK(close(fd));
+  }
+}

@@ -238,3 +238,87 @@ TEST(lockf_works) {
   OK(lockf(fd, F_ULOCK, 10));
   CHECK(others_can_lock(0, 1));
 }
+
+TEST(exclusive_lock_is_handed_on) {
+  // Many wait for one lock and count under it: none is lost, each gets its turn.
+  constexpr int kProcesses = 8, kRounds = 40;
+  const int counter = OK(open("counter", O_RDWR | O_CREAT, 0644));
+  uint64_t zero = 0;
+  CHECK_EQ(pwrite(counter, &zero, sizeof zero, 0), sizeof zero);
+  std::vector<pid_t> children;
+  for (int i = 0; i < kProcesses; ++i) {
+    children.push_back(in_child([=] {
+      const int fd = open_file();
+      for (int round = 0; round < kRounds; ++round) {
+        const bool record = (i + round) % 2 == 0;
+        // Either kind alone excludes only its own: each round takes both, in one order.
+        OK(flock(fd, LOCK_EX));
+        OK(set_lock(fd, range(F_WRLCK, 0, 1), record ? F_SETLKW : F_OFD_SETLKW));
+        uint64_t value = 0;
+        CHECK_EQ(pread(counter, &value, sizeof value, 0), sizeof value);
+        sched_yield();
+        ++value;
+        CHECK_EQ(pwrite(counter, &value, sizeof value, 0), sizeof value);
+        OK(set_lock(fd, range(F_UNLCK, 0, 1), record ? F_SETLK : F_OFD_SETLK));
+        OK(flock(fd, LOCK_UN));
+      }
+    }));
+  }
+  for (pid_t child : children) CHECK_EXIT(child, 0);
+  uint64_t value = 0;
+  CHECK_EQ(pread(counter, &value, sizeof value, 0), sizeof value);
+  CHECK_EQ(value, uint64_t{kProcesses * kRounds});
+}
+
+TEST(waiting_locks_die_with_their_process) {
+  const int fd = open_file();
+  OK(set_lock(fd, range(F_WRLCK, 0, 10)));
+  std::vector<pid_t> waiting;
+  for (int i = 0; i < 4; ++i) {
+    waiting.push_back(in_child([] { set_lock(open_file(), range(F_WRLCK, 0, 10), F_SETLKW); }));
+  }
+  for (pid_t child : waiting) {
+    OK(kill(child, SIGKILL));
+    reap(child);
+  }
+  OK(set_lock(fd, range(F_UNLCK, 0, 10)));
+  CHECK(others_can_lock(0, 10));
+}
+
+TEST(conversion_lets_readers_in) {
+  const int fd = open_file();
+  OK(set_lock(fd, range(F_WRLCK, 0, 10)));
+  std::vector<pid_t> readers;
+  for (int i = 0; i < 3; ++i) {
+    readers.push_back(in_child([] { OK(set_lock(open_file(), range(F_RDLCK, 2, 3), F_SETLKW)); }));
+  }
+  OK(set_lock(fd, range(F_RDLCK, 0, 10)));
+  for (pid_t child : readers) CHECK_EXIT(child, 0);
+}
+
+TEST(long_circle_of_records_is_found) {
+  // Each of a chain waits for the next; the last that would close the circle is told.
+  constexpr int kLinks = 5;
+  int ready[2], go[2];
+  OK(pipe(ready));
+  OK(pipe(go));
+  std::vector<pid_t> children;
+  for (int i = 0; i < kLinks; ++i) {
+    children.push_back(in_child([=] {
+      const int fd = open_file();
+      OK(set_lock(fd, range(F_WRLCK, i, 1)));
+      char byte = 0;
+      CHECK_EQ(write(ready[1], &byte, 1), 1);
+      CHECK_EQ(read(go[0], &byte, 1), 1);
+      const int result = set_lock(fd, range(F_WRLCK, (i + 1) % kLinks, 1), F_SETLKW);
+      if (result != 0) CHECK_EQ(errno, EDEADLK);
+      _exit(result == 0 ? 0 : 7);
+    }));
+  }
+  char bytes[kLinks] = {};
+  for (int i = 0; i < kLinks; ++i) CHECK_EQ(read(ready[0], bytes, 1), 1);
+  CHECK_EQ(write(go[1], bytes, kLinks), kLinks);
+  int refused = 0;
+  for (pid_t child : children) refused += WEXITSTATUS(reap(child)) == 7;
+  CHECK_EQ(refused, 1);
+}

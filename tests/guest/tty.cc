@@ -576,3 +576,112 @@ TEST(forkpty_runs_a_program) {
   CHECK_EQ(read_fd(master), "done\r\n");
   CHECK_EXIT(child, 0);
 }
+
+TEST(writers_to_one_terminal_do_not_mix) {
+  // What one write() brings is displayed together, also when the terminal is full meanwhile.
+  constexpr int kWriters = 3, kRounds = 8;
+  constexpr size_t kSize = 9000;
+  Terminal terminal;
+  std::vector<pid_t> children;
+  for (int i = 0; i < kWriters; ++i) {
+    children.push_back(in_child([&, i] {
+      const std::string text(kSize, static_cast<char>('a' + i));
+      for (int round = 0; round < kRounds; ++round) {
+        CHECK_EQ(write(terminal.slave, text.data(), text.size()), text.size());
+      }
+    }));
+  }
+  size_t left = kWriters * kRounds * kSize, run = 0;
+  char last = 0;
+  while (left != 0) {
+    char buffer[3000];
+    const ssize_t got = OK(read(terminal.master, buffer, sizeof buffer));
+    for (ssize_t i = 0; i < got; ++i) {
+      if (buffer[i] != last && last != 0) {
+        CHECK_EQ(run % kSize, size_t{0});
+        run = 0;
+      }
+      last = buffer[i];
+      ++run;
+    }
+    left -= static_cast<size_t>(got);
+  }
+  for (pid_t child : children) CHECK_EXIT(child, 0);
+}
+
+TEST(full_terminal_stalls_nobody_else) {
+  Terminal terminal;
+  const pid_t writer = in_child([&] {
+    const std::string text(1 << 20, 'x');
+    while (write(terminal.slave, text.data(), text.size()) > 0) {
+    }
+  });
+  // The terminal is full when it is no longer writable; its master still works.
+  pollfd poller = {terminal.slave, POLLOUT, 0};
+  while (poll(&poller, 1, 0) == 1) sched_yield();
+  terminal.type("typed\n");
+  CHECK_EQ(terminal.read_line(), "typed\n");
+  CHECK_EQ(terminal.settings().c_lflag & ICANON, tcflag_t{ICANON});
+  OK(kill(writer, SIGKILL));
+  reap(writer);
+}
+
+TEST(readers_share_lines) {
+  constexpr int kReaders = 4, kLines = 200;
+  Terminal terminal;
+  int seen[2];
+  OK(pipe(seen));
+  std::vector<pid_t> children;
+  for (int i = 0; i < kReaders; ++i) {
+    children.push_back(in_child([&] {
+      for (;;) {
+        const std::string line = terminal.read_line();
+        if (line == "end\n") _exit(0);
+        CHECK_EQ(line.size(), size_t{4});
+        CHECK_EQ(write(seen[1], line.data(), line.size()), line.size());
+      }
+    }));
+  }
+  for (int i = 0; i < kLines; ++i) {
+    char line[8];
+    snprintf(line, sizeof line, "%03d\n", i);
+    terminal.type(line);
+  }
+  std::vector<int> times(kLines);
+  for (int i = 0; i < kLines; ++i) {
+    char line[5] = {};
+    CHECK_EQ(read(seen[0], line, 4), 4);
+    ++times.at(static_cast<size_t>(atoi(line)));
+  }
+  for (int count : times) CHECK_EQ(count, 1);
+  for (int i = 0; i < kReaders; ++i) terminal.type("end\n");
+  for (pid_t child : children) CHECK_EXIT(child, 0);
+}
+
+TEST(closing_the_master_under_use) {
+  // Readers and writers of the other end see a hang-up, whatever they are at.
+  for (int round = 0; round < 30; ++round) {
+    Terminal terminal;
+    OK(fcntl(terminal.master, F_SETFD, FD_CLOEXEC));
+    const pid_t reader = in_child([&] {
+      close(terminal.master);
+      char buffer[100];
+      while (read(terminal.slave, buffer, sizeof buffer) > 0) {
+      }
+    });
+    const pid_t writer = in_child([&] {
+      close(terminal.master);
+      char buffer[3000] = {};
+      while (write(terminal.slave, buffer, sizeof buffer) > 0) {
+      }
+      CHECK_EQ(errno, EIO);
+    });
+    char buffer[5000];
+    OK(read(terminal.master, buffer, sizeof buffer));
+    terminal.type("line\n");
+    OK(close(terminal.master));
+    CHECK_EXIT(reader, 0);
+    CHECK_EXIT(writer, 0);
+    OK(close(terminal.slave));
+  }
+}

@@ -68,6 +68,11 @@ TEST(DriveNames, Case) {
   EXPECT_TRUE(equal_but_for_case("\xd0\xbf\xd1\x80", "\xd0\x9f\xd0\xa0"));  // Cyrillic
   EXPECT_TRUE(equal_but_for_case("\xcf\x83", "\xce\xa3"));                  // sigma
   EXPECT_FALSE(equal_but_for_case("\xc3\xa4", "\xc3\xb6"));
+  EXPECT_TRUE(equal_but_for_case("\xe1\xb8\x81x", "\xe1\xb8\x80X"));  // three bytes
+  EXPECT_TRUE(equal_but_for_case("\xe2\xb1\xa5", "\xc8\xba"));        // three bytes and two
+  EXPECT_FALSE(equal_but_for_case("\xc4\xb1", "I"));                  // dotless
+  EXPECT_TRUE(equal_but_for_case("\xff\xc3z", "\xff\xc3Z"));          // no UTF-8
+  EXPECT_FALSE(equal_but_for_case("\xff", "\xfe"));
   EXPECT_FALSE(equal_but_for_case("a", "b"));
   EXPECT_FALSE(equal_but_for_case("a", "ab"));
 }
@@ -225,6 +230,26 @@ TEST_F(DriveFs, CaseIsKeptAndNotDoubled) {
   EXPECT_FALSE(exists("/ReadMe"));
   EXPECT_OK(vfs::rename(task(), kCwd, "/other", kCwd, "/README", {}));
   EXPECT_FALSE(exists("/other"));
+}
+
+TEST_F(DriveFs, CaseOfNamesThatChangeMeanwhile) {
+  open("/first", O_CREAT | O_WRONLY);
+  // The host's, after the directory's names were remembered.
+  put("Second", "host");
+  const timespec times[2] = {{0, UTIME_OMIT}, {1000000, 0}};
+  ASSERT_EQ(utimensat(AT_FDCWD, host_.at(".").c_str(), times, 0), 0);
+  EXPECT_EQ(open_error("/second", O_CREAT | O_WRONLY), Errno::kEEXIST);
+  ASSERT_EQ(::unlink(host_.at("Second").c_str()), 0);
+  open("/second", O_CREAT | O_WRONLY);
+  // Our own.
+  EXPECT_OK(vfs::unlink(task(), kCwd, "/first"));
+  open("/First", O_CREAT | O_WRONLY);
+  EXPECT_EQ(open_error("/FIRST", O_CREAT | O_WRONLY), Errno::kEEXIST);
+  EXPECT_OK(vfs::make_directory(task(), kCwd, "/Folder", 0755));
+  EXPECT_OK(vfs::rename(task(), kCwd, "/First", kCwd, "/Folder/x", {}));
+  open("/FIRST", O_CREAT | O_WRONLY);
+  EXPECT_EQ(open_error("/folder/X", O_CREAT | O_WRONLY), Errno::kENOENT);
+  EXPECT_EQ(open_error("/Folder/X", O_CREAT | O_WRONLY), Errno::kEEXIST);
 }
 
 TEST_F(DriveFs, RenamesMoveDirectories) {

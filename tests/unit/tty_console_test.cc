@@ -127,8 +127,8 @@ TEST_F(ConsoleTest, AHostThatTakesNothingStopsNobodyElse) {
 
 TEST_F(ConsoleTest, NumbersAndHangUp) {
   EXPECT_EQ(console->number(), 0u);
-  EXPECT_EQ(PtySystem::get().find(0), console.get());
-  EXPECT_EQ(console->node.uid, 1000u);
+  EXPECT_EQ(PtySystem::get().find(0), console);
+  EXPECT_EQ(console->node().uid, 1000u);
   EXPECT_TRUE(devices::kTtyDevices[1].open(*task, 1, kReadWrite).ok());
   console->hang_up();
   EXPECT_TRUE(has_pending(abi::kSIGHUP));
