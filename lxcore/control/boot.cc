@@ -100,6 +100,7 @@ void create_init() {
   k.init = process;
   k.monitor = task;
   pico::become(*task);
+  heap::use_task_caches();
 }
 
 control::Boot receive_boot(std::span<host::UniqueFd> drives) {

@@ -209,11 +209,13 @@ void exit_current_task() {
   task.process = nullptr;
   task.memory = nullptr;
   kernel_lock().unlock();
+  task.heap_cache.give_back();
   // The Task itself lives until its stack slot is used again or its memory goes.
   pico::exit_thread();
 }
 
 void host_process_died(const pico::Death& death) {
+  heap::host_process_died(death.host_process);
   Kernel& k = kernel();
   auto at = k.host_processes.find(death.host_process);
   if (at == k.host_processes.end()) return;
@@ -245,6 +247,7 @@ void host_process_died(const pico::Death& death) {
   }
   while (!process->threads.empty()) {
     Task& thread = process->threads.front();
+    thread.heap_cache.give_back();
     thread.wait_entry.unlink();
     ipc::task_exited(thread);
     thread.files->release(*process);

@@ -13,6 +13,7 @@
 #include "abi/linux/time.h"
 #include "abi/linux/wait.h"
 #include "lxcore/mm/address_space.h"
+#include "lxcore/mm/heap.h"
 #include "lxcore/signal/signal_state.h"
 #include "lxcore/sync/wait_queue.h"
 #include "lxcore/task/credentials.h"
@@ -166,6 +167,8 @@ class Task final : public RefCounted, public pico::Thread, public ListNode<Threa
   bool waits_in_host = false;  ///< there, and only an interruption reaches it
   bool woken = false;
   Task* tasks_to_wake = nullptr;  ///< of the holder
+
+  heap::TaskCache heap_cache{*this};  ///< the thread's own
 
   bool exiting = false;  ///< this thread is to leave at the next safe point
   bool stopped = false;
