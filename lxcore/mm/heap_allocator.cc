@@ -69,7 +69,10 @@ void* Allocator::allocate_small(u32 size_class, Owner self, ThreadCache* cache) 
     if (object == 0) [[unlikely]]
       object = refill(size_class, self, *cache);
   }
-  if constexpr (kPoisons) check_poison(at(object), kClassSizes[size_class]);
+  if constexpr (kPoisons) {
+    check_poison(at(object), kClassSizes[size_class]);
+    __builtin_memset(at(object), kUninitialised, kClassSizes[size_class]);
+  }
   return at(object);
 }
 

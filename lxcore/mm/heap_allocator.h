@@ -1,7 +1,7 @@
 // The heap's parts put together: pages, the slabs of each size class, threads' caches.
 #pragma once
 
-#include "lxcore/mm/heap_cache.h"
+#include "lxcore/mm/heap_magazines.h"
 
 namespace lxss::heap {
 

@@ -24,6 +24,8 @@ inline constexpr bool kPoisons = true;
 inline constexpr bool kPoisons = false;
 #endif
 inline constexpr u8 kPoison = 0xa5;
+/// What fills an object that was handed out.
+inline constexpr u8 kUninitialised = 0x5a;
 /// Only if kPoisons: marks what is free; panics if somebody has written to it since.
 void poison(void* begin, usize size);
 void check_poison(const void* begin, usize size);

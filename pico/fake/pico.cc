@@ -20,14 +20,9 @@ namespace heap {
 bool has_room() { return true; }
 void TaskCache::give_back() {}
 void host_process_died(i32) {}
-bool owner_has_died(Owner) { return false; }
 }  // namespace heap
 
 namespace pico {
-
-Space::~Space() {
-  for (Chunk* chunk : chunks) delete chunk;
-}
 
 Thread& current() {
   LXSS_ASSERT(fake::Backend::current());

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -422,6 +423,7 @@ TEST(Heap, DeathsAtAnyInstant) {
     pid_t child = fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
       Hammer hammer(heap, board, number, caches[number], 32);
       for (;;) hammer.step();
     }
