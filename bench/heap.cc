@@ -1,5 +1,6 @@
 // Allocations and frees of the kernel's heap per second, by one and by two threads: the heap's own
 // code in an ordinary process. `depth` blocks are had at a time.
+//   heap [PAIRS]
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -37,14 +38,14 @@ namespace {
 using namespace lxss;
 
 constexpr u64 kSize = u64{1} << 30;
-constexpr int kPairs = 10'000'000;
 constexpr int kDepth = 64;
 
-double millions_per_second(heap::Allocator& allocator, int threads, usize size, int depth) {
+double millions_per_second(heap::Allocator& allocator, int pairs, int threads, usize size,
+                           int depth) {
   auto work = [&](heap::Owner owner) {
     heap::ThreadCache cache;
     void* held[kDepth];
-    for (int i = 0; i < kPairs / depth; ++i) {
+    for (int i = 0; i < pairs / depth; ++i) {
       for (int d = 0; d < depth; ++d) {
         held[d] = allocator.allocate(size, owner, &cache);
         *static_cast<volatile char*>(held[d]) = 1;
@@ -58,12 +59,13 @@ double millions_per_second(heap::Allocator& allocator, int threads, usize size, 
   for (int i = 0; i < threads; ++i) running.emplace_back(work, heap::Owner(i + 1));
   for (std::thread& thread : running) thread.join();
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-  return double(kPairs) * threads / took.count() / 1e6;
+  return double(pairs) * threads / took.count() / 1e6;
 }
 
 }  // namespace
 
-int main() {
+int main(int count, char** arguments) {
+  const int pairs = count > 1 ? std::atoi(arguments[1]) : 10'000'000;
   void* memory = mmap(nullptr, kSize, PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) return 1;
@@ -79,8 +81,8 @@ int main() {
     for (int depth : {1, 32}) {
       double one = 0, two = 0;
       for (int run = 0; run < 3; ++run) {
-        one = std::max(one, millions_per_second(allocator, 1, size, depth));
-        two = std::max(two, millions_per_second(allocator, 2, size, depth));
+        one = std::max(one, millions_per_second(allocator, pairs, 1, size, depth));
+        two = std::max(two, millions_per_second(allocator, pairs, 2, size, depth));
       }
       std::printf("%6zu %6d %8.1f M/s %8.1f M/s %8.2f\n", size, depth, one, two, two / one);
     }
