@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "host/fd.h"
 #include "pico/layout.h"
+#include "pico/stack_slots.h"
 
 namespace lxss::pico {
 
@@ -20,15 +21,7 @@ struct Thread;
 
 /// The backend's part of an address space. Part of lxcore's AddressSpace.
 struct Space {
-  // Kernel stacks in use.
-  static constexpr u32 kChunk = 64;
-  static constexpr u32 kChunks = kMaxThreads / kChunk;
-  struct Chunk {
-    u32 busy[kChunk] = {};  ///< cleared by the host when the thread is gone
-    u64 mapped = 0;
-    Thread* occupants[kChunk] = {};  ///< the last thread on each slot, perhaps gone
-  };
-  Chunk* chunks[kChunks] = {};
+  StackSlots slots;
 
   /// Where the beginning of each rewritten text's file would lie, by the text's number.
   std::atomic<u64> text_base[kMaxTexts] = {};
@@ -36,7 +29,6 @@ struct Space {
   Space() = default;
   Space(const Space&) = delete;
   Space& operator=(const Space&) = delete;
-  ~Space();
 };
 
 /// The backend's part of a guest thread. Part of lxcore's Task, in the arena.

@@ -103,6 +103,7 @@ void create_init() {
   k.monitor = task;
   pico::become(*task);
   k.epoch.add(task->epoch);
+  heap::use_task_caches();
 }
 
 control::Boot receive_boot(std::span<host::UniqueFd> drives) {

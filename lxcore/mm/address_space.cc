@@ -36,12 +36,8 @@ AddressSpace::AddressSpace() = default;
 AddressSpace::~AddressSpace() {
   set_executable({});
   // No host thread stands on these stacks any more.
-  for (pico::Space::Chunk* chunk : host_space.chunks) {
-    if (!chunk) continue;
-    for (pico::Thread* occupant : chunk->occupants) {
-      if (occupant) static_cast<Task*>(occupant)->unref();
-    }
-  }
+  host_space.slots.for_each_occupant(
+      [](pico::Thread& occupant) { static_cast<Task&>(occupant).unref(); });
 }
 
 AddressSpace::Iterator AddressSpace::first_behind(u64 address) {

@@ -162,6 +162,7 @@ class Undertaker {
     }
     dead.waiting_semop = nullptr;
     dead.epoch.leave();
+    dead.heap_cache.give_back();
     if (RefPtr<Task> child = std::move(dead.starting)) {
       // On the host already, it goes on: its parent's end is nothing to it.
       if (child->process && child->process != dead.process && child->host_thread == 0) {
@@ -246,6 +247,7 @@ void count(const std::string& inside) {
 }  // namespace
 
 void host_process_died(const pico::Death& death) {
+  heap::host_process_died(death.host_process);
   Kernel& k = kernel();
   RefPtr<Process> registered;
   RefPtr<AddressSpace> memory;

@@ -244,6 +244,7 @@ void exit_current_task() {
   give_up_possessions(task);
   leave_tables(task, host::usage(abi::kRUSAGE_SELF));
   task.epoch.leave();
+  task.heap_cache.give_back();
   // The Task itself lives until its stack slot is used again or its memory goes.
   pico::exit_thread();
 }

@@ -10,6 +10,7 @@
 #include "abi/linux/time.h"
 #include "base/list.h"
 #include "lxcore/mm/address_space.h"
+#include "lxcore/mm/heap.h"
 #include "lxcore/signal/signal_state.h"
 #include "lxcore/sync/epoch.h"
 #include "lxcore/sync/wait_queue.h"
@@ -77,6 +78,7 @@ class Task final : public RefCounted, public pico::Thread, public ListNode<Threa
   std::atomic<bool> sleeping = false;             ///< in a Wait
   std::atomic<bool> waits_in_host = false;        ///< there, and only an interruption reaches it
   HeldLocks held;                                 ///< its own
+  heap::TaskCache heap_cache{*this};              ///< its own
   EpochReader epoch;                              ///< its own
   net::FileBatch* files_to_drop = nullptr;        ///< its own; net/unix_rights.cc
   bool drops_files = false;                       ///< its own; files_to_drop is being worked off

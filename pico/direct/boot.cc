@@ -219,6 +219,7 @@ extern "C" [[noreturn]] void lxss_boot(const u64* stack) {
   thread->host_process = thread->host_thread = info.monitor_process;
   thread->in_kernel = 1;
   thread->space = new Space;
+  thread->space->slots.claim(0);
   if (!map_stack_slot(*thread->space, 0)) fail("The host has no memory for a kernel stack.");
   slot_header(0) = {.thread = thread};
   asm volatile(

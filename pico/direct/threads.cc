@@ -18,37 +18,14 @@ namespace lxss::pico {
 
 using host::sys::call;
 
-Space::~Space() {
-  for (Chunk* chunk : chunks) delete chunk;
-}
-
 namespace direct {
 namespace {
 
-u32& busy_word(Space& space, u32 slot) {
-  auto*& chunk = space.chunks[slot / Space::kChunk];
-  if (!chunk) chunk = new Space::Chunk;
-  return chunk->busy[slot % Space::kChunk];
-}
-
-Thread*& occupant(Space& space, u32 slot) {
-  return space.chunks[slot / Space::kChunk]->occupants[slot % Space::kChunk];
-}
-
 /// A free slot with a mapped stack, marked busy.
 Result<u32> allocate_slot(Space& space) {
-  for (u32 slot = 0; slot < kMaxThreads; ++slot) {
-    u32 expected = 0;
-    if (!__atomic_compare_exchange_n(&busy_word(space, slot), &expected, 1, false, __ATOMIC_ACQ_REL,
-                                     __ATOMIC_RELAXED)) {
-      continue;
-    }
-    if (auto mapped = map_stack_slot(space, slot); !mapped) {
-      __atomic_store_n(&busy_word(space, slot), 0, __ATOMIC_RELEASE);
-      return Errno::kEAGAIN;
-    }
-    return slot;
-  }
+  const u32 slot = TRY(space.slots.take());
+  if (map_stack_slot(space, slot)) return slot;
+  space.slots.give_back(slot);
   return Errno::kEAGAIN;
 }
 
@@ -123,16 +100,12 @@ ucontext_t* copy_frame(u32 slot) {
 }  // namespace
 
 Result<> map_stack_slot(Space& space, u32 slot) {
-  u32& busy = busy_word(space, slot);
-  busy = 1;
-  auto& chunk = *space.chunks[slot / Space::kChunk];
-  u64 bit = u64{1} << (slot % Space::kChunk);
-  if (__atomic_load_n(&chunk.mapped, __ATOMIC_ACQUIRE) & bit) return {};
+  if (space.slots.is_mapped(slot)) return {};
   u64 begin = slot_begin(slot);
   TRY(host::sys::check_void(call(SYS_mmap, begin, kStackSize, PROT_READ | PROT_WRITE,
                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0)));
   TRY(host::sys::check_void(call(SYS_mprotect, begin, kPageSize, PROT_NONE)));
-  __atomic_fetch_or(&chunk.mapped, bit, __ATOMIC_ACQ_REL);
+  space.slots.set_mapped(slot);
   return {};
 }
 
@@ -144,7 +117,7 @@ Result<> spawn(Thread& child, const SpawnOptions& options) {
   Thread& parent = current();
   child.space = parent.space;
   child.stack_slot = TRY(allocate_slot(*parent.space));
-  u32& busy = busy_word(*child.space, child.stack_slot);
+  StackSlots& slots = child.space->slots;
   ucontext_t* frame = copy_frame(child.stack_slot);
   slot_header(child.stack_slot) = {.thread = &child, .frame = frame};
   frame->uc_mcontext.gregs[REG_RAX] = 0;
@@ -161,11 +134,12 @@ Result<> spawn(Thread& child, const SpawnOptions& options) {
   }
   if (options.set_tls) flags |= CLONE_SETTLS;
   child.in_kernel.store(1, std::memory_order_relaxed);
-  child.replaced = std::exchange(occupant(*child.space, child.stack_slot), &child);
-  i64 result = clone_to(flags, frame, &child.host_thread, &busy, options.tls);
+  child.replaced = std::exchange(slots.occupant(child.stack_slot), &child);
+  i64 result =
+      clone_to(flags, frame, &child.host_thread, &slots.busy_word(child.stack_slot), options.tls);
   if (result < 0) {
-    occupant(*child.space, child.stack_slot) = std::exchange(child.replaced, nullptr);
-    __atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
+    slots.occupant(child.stack_slot) = std::exchange(child.replaced, nullptr);
+    slots.give_back(child.stack_slot);
     return Errno::kEAGAIN;
   }
   return {};
@@ -175,16 +149,11 @@ Result<bool> fork(Thread& child, Space& child_space) {
   Thread& parent = current();
   child.space = &child_space;
   child.stack_slot = parent.stack_slot;
-  for (u32 i = 0; i < Space::kChunks; ++i) {
-    if (!parent.space->chunks[i]) continue;
-    child_space.chunks[i] = new Space::Chunk;
-    child_space.chunks[i]->mapped =
-        __atomic_load_n(&parent.space->chunks[i]->mapped, __ATOMIC_ACQUIRE);
-  }
+  child_space.slots.copy_mapped(parent.space->slots);
   for (u32 i = 0; i < kMaxTexts; ++i) child_space.text_base[i] = parent.space->text_base[i].load();
-  u32& busy = busy_word(child_space, child.stack_slot);
-  busy = 1;
-  occupant(child_space, child.stack_slot) = &child;
+  child_space.slots.claim(child.stack_slot);
+  child_space.slots.occupant(child.stack_slot) = &child;
+  u32& busy = child_space.slots.busy_word(child.stack_slot);
   child.in_kernel.store(1, std::memory_order_relaxed);
   u64 flags = process_flags();
   // When memory runs out the host is to end a guest's program rather than the instance: what the
@@ -206,25 +175,23 @@ Result<bool> fork(Thread& child, Space& child_space) {
 Result<> leave_shared_memory(Space& space, u64 scratch, u64 size) {
   Thread& thread = current();
   Space& old_space = *thread.space;
-  for (u32 i = 0; i < Space::kChunks; ++i) {
-    if (!old_space.chunks[i]) continue;
-    space.chunks[i] = new Space::Chunk;
-    space.chunks[i]->mapped = __atomic_load_n(&old_space.chunks[i]->mapped, __ATOMIC_ACQUIRE);
-  }
-  u32& busy = busy_word(space, thread.stack_slot);
-  busy = 1;
+  const u32 slot = thread.stack_slot;
+  space.slots.copy_mapped(old_space.slots);
+  space.slots.claim(thread.stack_slot);
+  u32& busy = space.slots.busy_word(thread.stack_slot);
   // The slot in the shared memory has no occupant from here on: only its stack is used, by
   // the host process that is left.
-  occupant(old_space, thread.stack_slot) = nullptr;
-  occupant(space, thread.stack_slot) = &thread;
+  old_space.slots.occupant(thread.stack_slot) = nullptr;
+  space.slots.occupant(thread.stack_slot) = &thread;
   i64 result = call(SYS_clone, process_flags(), nullptr, &thread.host_thread, &busy, 0);
   if (result < 0) {
-    occupant(old_space, thread.stack_slot) = &thread;
-    occupant(space, thread.stack_slot) = nullptr;
+    old_space.slots.occupant(thread.stack_slot) = &thread;
+    space.slots.occupant(thread.stack_slot) = nullptr;
     return Errno::kEAGAIN;
   }
   if (result > 0) {
     call(SYS_munmap, scratch, size);
+    old_space.slots.leave(slot);
     exit_process();
   }
   thread.host_process = thread.host_thread;
@@ -251,6 +218,8 @@ void enter_guest(void (*run)()) {
 
 void exit_thread() {
   stack_header().mark = 0;
+  const Thread& thread = current();
+  thread.space->slots.leave(thread.stack_slot);
   for (;;) call(SYS_exit, 0);
 }
 
