@@ -7,6 +7,7 @@
 #include "abi/linux/syscall_numbers.h"
 #include "host/clock.h"
 #include "lxcore/control/protocol.h"
+#include "lxcore/mm/text.h"
 #include "lxcore/sync/kernel_lock.h"
 #include "lxcore/task/process.h"
 #include "lxcore/time/timer.h"
@@ -53,6 +54,8 @@ class Kernel {
   List<FileLocks> file_locks;
   u32 last_move_cookie = 0;  ///< of inotify's pairs of events
 
+  Texts texts;  ///< mm/: rewritten code
+
   TimerQueue timers;
   host::MachineFiles machine_files;
 
@@ -61,7 +64,6 @@ class Kernel {
   u64 boot_time_ns = 0;  ///< of the boot clock
   host::Fd log = host::Fd{control::kLogFd};
   u32 confinement = 0;
-  bool rewrites_calls = true;  ///< mm/text.h
   std::array<bool, abi::kSyscallCount> missing_calls_logged{};
 
   List<Launch> launches;  ///< control/: the launchers' sessions; each holds a reference

@@ -143,7 +143,6 @@ class Task final : public RefCounted, public pico::Thread, public ListNode<Threa
   bool restore_saved_mask = false;
   i32 forced_signal = 0;  ///< a synchronous fault, delivered before all others
   abi::StackT alternate_stack{0, abi::kSS_DISABLE, 0, 0};
-  u32 traps = 0;  ///< mm/text.cc
   /// restart_syscall: how to resume a sleep that a stop interrupted.
   struct Restart {
     i32 clock = 0;

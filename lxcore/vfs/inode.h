@@ -18,6 +18,7 @@
 #include "abi/linux/xattr.h"
 #include "base/ref_ptr.h"
 #include "base/result.h"
+#include "lxcore/mm/inode_text.h"
 #include "lxcore/sync/wait_queue.h"
 
 namespace lxss {
@@ -124,9 +125,7 @@ class Inode : public RefCounted {
   RefPtr<RefCounted> fifo;             ///< ipc/pipe.cc: its Pipe while the FIFO is open
   RefCounted* bound_socket = nullptr;  ///< net/unix.cc; the socket clears it when it goes
   RefCounted* watches = nullptr;       ///< ipc/inotify.cc; likewise
-  RefPtr<RefCounted> text;             ///< mm/text.cc: its code, rewritten, while nobody writes it
-  u32 text_samples = 0;                ///< mm/text.cc
-  u32 text_version = 0;                ///< mm/text.cc: counts those who opened it for writing
+  InodeText text;                      ///< mm/text.cc: its code, rewritten
   SleepLock write_lock;                ///< held by the VFS across each write to a regular file
   u32 writers = 0;                     ///< open for writing: exec answers ETXTBSY
   u32 executors = 0;                   ///< mapped as a program: open for writing answers ETXTBSY
