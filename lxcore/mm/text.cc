@@ -10,17 +10,22 @@ namespace lxss {
 
 namespace {
 
-/// Every so many traps of a task one is looked at; a file seen so often is rewritten. Together
-/// what a handful of short programs cause: making the copy costs as much as about a thousand traps.
+/// Every so many traps of a thread one is looked at.
 constexpr u32 kSampling = 32;
 #ifdef LXSS_DEBUG
 /// The debug kernel rewrites all code, when it is first mapped.
 constexpr bool kRewritesAtOnce = true;
-constexpr u32 kSamplesOfHotFile = 1;
 #else
 constexpr bool kRewritesAtOnce = false;
-constexpr u32 kSamplesOfHotFile = 8;
 #endif
+/// A file seen so often is rewritten. Making the copy takes some 6 us for each KiB, a trap about 1
+/// us: a small program's text comes soon, a large library's when it has a few programs that call.
+constexpr u32 samples_of_hot_file(u64 size) {
+  constexpr u64 kSizePerSample = u64{64} << 10;
+  return kRewritesAtOnce ? 1 : static_cast<u32>(4 + size / kSizePerSample);
+}
+/// InodeText::samples of a file whose copy was made or cannot be made.
+constexpr u32 kDone = 1u << 30;
 
 constexpr u32 raw(abi::MapFlag flag) { return static_cast<u32>(flag); }
 constexpr u32 raw(abi::ProtFlag flag) { return static_cast<u32>(flag); }
@@ -142,6 +147,11 @@ RefPtr<Text> Texts::copy_of(InodeText& holder) {
   return holder.copy.load();
 }
 
+u64 Texts::count() {
+  MutexHeld held(mutex_);
+  return usage_of(std::nullopt).texts;
+}
+
 TextShare::Usage Texts::usage_of(std::optional<u32> owner) {
   TextShare::Usage usage;
   for (const Text& text : all_) {
@@ -200,7 +210,11 @@ void take_sample(File& file, u64 offset, u64 size) {
   InodeText& text = file.inode().text;
   const u32 version = text.version.load();
   if (text.copy.load() || !can_have_one(file)) return;
-  if (text.samples.fetch_add(1) + 1 != kSamplesOfHotFile) return;
+  u32 samples = text.samples.fetch_add(1) + 1;
+  if (samples < samples_of_hot_file(size) || samples >= kDone ||
+      !text.samples.compare_exchange_strong(samples, kDone)) {
+    return;
+  }
   auto made = Text::create(file, offset, size);
   if (made) {
     kernel().texts.publish(**made, text, version);

@@ -72,6 +72,7 @@ class Texts {
   void withdraw(InodeText& holder);
   /// The file's copy, or null.
   RefPtr<Text> copy_of(InodeText& holder);
+  u64 count();
 
  private:
   friend class Text;

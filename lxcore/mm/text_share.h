@@ -16,8 +16,8 @@ struct TextShare {
   /// True if an owner, who has `own` of what all have together, may have one more of that size: no
   /// more than half of what the others leave.
   constexpr bool allows(Usage own, Usage all, u64 size) const {
-    return 2 * (own.texts + 1) <= texts - (all.texts - own.texts) &&
-           2 * (own.bytes + size) <= bytes - (all.bytes - own.bytes);
+    return 2 * (own.texts + 1) + (all.texts - own.texts) <= texts &&
+           2 * (own.bytes + size) + (all.bytes - own.bytes) <= bytes;
   }
 };
 

@@ -1,6 +1,7 @@
 #include "pico/direct/instruction.h"
 
 #include <algorithm>
+#include <array>
 
 namespace lxss::pico::direct {
 
@@ -41,6 +42,34 @@ constexpr ByteSet kImmediate8(
 constexpr ByteSet kImmediate32("05 0d 15 1d 25 2d 35 3d 68-69 81 a9 b8-bf c7 e8-e9");
 /// Ports, interrupts, far calls and returns, flags of the system's.
 constexpr ByteSet kRare("6c-6f ca-cb cd cf e4-e7 ec-ef f1 fa-fb");
+/// What special_opcode() knows more about.
+constexpr ByteSet kSpecial(
+    "70-7f 8f-90 a0-a3 b8-bf c2-c3 c6-c8 ca cc-cd e0-e3 e8-e9 eb f4 f6-f7 fe-ff");
+
+/// The same by opcode, as decoding is most of the work of rewriting.
+enum Trait : u8 {
+  kHasModRm = 1,
+  kHasImmediate8 = 2,
+  kHasImmediate32 = 4,
+  kIsRare = 8,
+  kIsSpecial = 16,
+  kIsInvalid = 32,
+};
+constexpr std::array<u8, 256> kTraits = [] {
+  std::array<u8, 256> traits{};
+  for (u32 i = 0; i < 256; ++i) {
+    const u8 opcode = static_cast<u8>(i);
+    u32 found = 0;
+    if (kModRm.has(opcode)) found |= kHasModRm;
+    if (kImmediate8.has(opcode)) found |= kHasImmediate8;
+    if (kImmediate32.has(opcode)) found |= kHasImmediate32;
+    if (kRare.has(opcode)) found |= kIsRare;
+    if (kSpecial.has(opcode)) found |= kIsSpecial;
+    if (kInvalid.has(opcode)) found |= kIsInvalid;
+    traits[i] = static_cast<u8>(found);
+  }
+  return traits;
+}();
 
 // Opcodes behind 0f.
 constexpr ByteSet kInvalid0f("04 0a 0c 24-27 36 39 3b-3f 7a-7b");
@@ -91,6 +120,10 @@ class Decoder {
   void read_prefixes() {
     for (; at_ < code_.size(); ++at_) {
       const u8 byte = code_[at_];
+      if ((byte & 0xf0) == 0x40) {
+        rex_ = byte;
+        continue;
+      }
       switch (byte) {
         case 0x66:
           operand_16_ = true;
@@ -113,9 +146,7 @@ class Decoder {
         case 0x65:
           break;
         default:
-          if ((byte & 0xf0) != 0x40) return;
-          rex_ = byte;
-          continue;
+          return;
       }
       rex_ = 0;  // only the last prefix may be REX
     }
@@ -151,16 +182,21 @@ class Decoder {
   bool names_memory() const { return modrm_ >> 6 != 3; }
 
   void one_byte_opcode(u8 opcode) {
-    if (kInvalid.has(opcode)) return;
-    found_.kind = kRare.has(opcode) ? Instruction::kRare : Instruction::kPlain;
+    const u8 traits = kTraits[opcode];
+    if (traits & kIsInvalid) return;
+    found_.kind = traits & kIsRare ? Instruction::kRare : Instruction::kPlain;
     // LOCK before what cannot have it is an invalid instruction; more would be in vain here.
-    if (lock_ && !kModRm.has(opcode)) found_.kind = Instruction::kRare;
-    if (kModRm.has(opcode)) operand();
+    if (lock_ && !(traits & kHasModRm)) found_.kind = Instruction::kRare;
+    if (traits & kHasModRm) operand();
     if (at_ > code_.size()) return;
-    if (kImmediate8.has(opcode)) immediate(1);
+    if (traits & kHasImmediate8) immediate(1);
     // A branch has no use for the operand size prefix, a 64-bit operand takes precedence of it.
     const bool is_branch = (opcode & 0xfe) == 0xe8;
-    if (kImmediate32.has(opcode)) immediate(operand_16_ && !is_wide() && !is_branch ? 2 : 4);
+    if (traits & kHasImmediate32) immediate(operand_16_ && !is_wide() && !is_branch ? 2 : 4);
+    if (traits & kIsSpecial) special_opcode(opcode);
+  }
+
+  void special_opcode(u8 opcode) {
     if ((opcode & 0xfc) == 0xa0) at_ += address_32_ ? 4 : 8;  // mov from and to an address
     if ((opcode & 0xf8) == 0xb8 && is_wide()) at_ += 4;       // movabs
     switch (opcode) {
