@@ -47,7 +47,7 @@ let left = 500; const server = http.createServer((q, r) => r.end("hello")).liste
         echo "daemon off; pid $d/pid; error_log $d/e; events {} http { access_log $d/a; server { listen 127.0.0.1:7392; root $d/html; } }" > $d/c
         nginx -c $d/c & p=$!; until (exec 3<>/dev/tcp/127.0.0.1/7392) 2>/dev/null; do :; done
         for i in $(seq 3000); do exec 3<>/dev/tcp/127.0.0.1/7392; printf 'GET /f HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3 >/dev/null; done; kill $p; wait; rm -r $d"""),
-    "busybox-musl": ("$DIRECTORY/busybox-musl", """b=$DIRECTORY/busybox-musl; $b sh -c 'i=0; while [ $i -lt 3000 ]; do i=$((i+1)); read x < /proc/self/stat; [ -e /etc/passwd ]; done'
+    "busybox-musl": ("$DIRECTORY/busybox-musl", """b=$DIRECTORY/busybox-musl; $b sh -c 'i=0; while [ $i -lt 60 ]; do i=$((i+1)); read x < /proc/self/stat; [ -e /etc/passwd ]; done'
         $b find /usr/lib >/dev/null; $b dd if=/dev/zero of=/dev/null bs=100 count=5000 2>/dev/null; $b tar -cf - /etc 2>/dev/null | $b gzip | $b wc -c"""),
     "go-server": ("$DIRECTORY/go-server", """$DIRECTORY/go-server & p=$!; until (exec 3<>/dev/tcp/127.0.0.1/8099) 2>/dev/null; do :; done
         for i in $(seq 3000); do exec 3<>/dev/tcp/127.0.0.1/8099; printf 'GET /f HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3 >/dev/null; done; kill $p; wait"""),

@@ -120,8 +120,9 @@ class Finder {
         .begin = static_cast<u32>(call), .stub = *stub, .rest = *rest, .after = instruction.size};
   }
 
+  /// Not what does nothing: it may be padding, which is room for others.
   static bool can_move(const Instruction& instruction) {
-    return instruction.kind == Instruction::kPlain || instruction.kind == Instruction::kNop;
+    return instruction.kind == Instruction::kPlain;
   }
 
   usize end_of_last() const { return sites_.empty() ? 0 : sites_.back().end(); }
@@ -173,6 +174,7 @@ void copy_instructions(std::span<u8> code, usize from, usize size, usize to) {
   std::copy_n(&code[from], size, &code[to]);
   for (usize at = 0; at < size;) {
     const Instruction instruction = decode(code.subspan(to + at, size - at));
+    if (instruction.size == 0) return;
     if (instruction.relative_operand != 0) {
       u8* const operand = &code[to + at + instruction.relative_operand];
       put_u32(operand, get_u32(operand) + static_cast<u32>(from - to));

@@ -118,7 +118,7 @@ form with_a_little_room
 with_a_little_room_call:
   syscall
   ret
-  nopl 0(%rax, %rax)
+  .byte 0x0f, 0x1f, 0x44, 0, 0  # nop
   end_of_form with_a_little_room
 form as_musl_does
   mov %rax, %r11
@@ -165,6 +165,14 @@ before_a_move_call:
   cmp %r8, %r9
   jne 2f
   end_of_form before_a_move
+form jumped_to
+  jmp jumped_to_call
+  mov $1, %eax
+jumped_to_call:
+  syscall
+  jmp 1f
+1:
+  end_of_form jumped_to
 form seems_jumped_into
   mov $0x02eb02eb, %r10d
   cmp $0x07eb, %r10d
@@ -192,10 +200,11 @@ void keep_vectors(unsigned char (&values)[48]);
 
 using Form = long(long number, long first, const void* second, long third);
 extern const char forms_begin[], room_of_forms_end[];
-#define FORMS(X)                                                                             \
-  X(as_go_does)                                                                              \
-  X(with_a_little_room)                                                                      \
-  X(as_musl_does) X(behind_a_few) X(with_an_address) X(before_a_comparison) X(before_a_move) \
+#define FORMS(X)                                                                          \
+  X(as_go_does)                                                                           \
+  X(with_a_little_room)                                                                   \
+  X(as_musl_does)                                                                         \
+  X(behind_a_few) X(with_an_address) X(before_a_comparison) X(before_a_move) X(jumped_to) \
       X(seems_jumped_into)
 #define DECLARE(name) \
   Form name;          \

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 
@@ -47,6 +48,25 @@ struct Code {
   std::vector<u8> bytes, before;
   usize hole = 0, begin = 0, far = 0;
 };
+
+/// Pieces lie in the code, and none on another.
+void expect_disjoint(const CallSites& found, usize code_size) {
+  std::vector<std::pair<u32, u32>> pieces;
+  for (u32 gate : found.gates) pieces.emplace_back(gate, gate + kGateSize);
+  for (const CallSite& site : found.sites) {
+    pieces.emplace_back(site.begin, site.end());
+    pieces.emplace_back(site.stub, site.stub + CallSite::kStubSize);
+    if (site.has_front()) pieces.emplace_back(site.front, site.front + site.front_size());
+    if (site.has_rest()) pieces.emplace_back(site.rest, site.rest + site.rest_size());
+  }
+  std::sort(pieces.begin(), pieces.end());
+  u32 end = 0;
+  for (const auto& [begin, piece_end] : pieces) {
+    ASSERT_GE(begin, end);
+    end = piece_end;
+  }
+  ASSERT_LE(end, code_size);
+}
 
 /// Where a jump at `at` leads.
 usize jump_from(const std::vector<u8>& code, usize at) {
@@ -174,6 +194,16 @@ TEST(CallSite, WhatIsJumpedTo) {
   for (const CallSite& site : found.sites) EXPECT_GE(site.stub, padding.far);
 }
 
+/// A call that only jumps lead to, behind padding that another call has use for.
+TEST(CallSite, PaddingBeforeACall) {
+  Code code({0x0f, 0x05, 0x77, 0x00, 0xeb, 0x08, 0x66, 0x0f, 0x1f, 0x44, 0, 0, 0x0f, 0x05, 0xc3},
+            0);
+  const CallSites found = code.rewrite();
+  ASSERT_EQ(found.sites.size(), 1u);
+  EXPECT_EQ(found.sites[0].front, code.begin + 6);
+  expect_disjoint(found, code.bytes.size());
+}
+
 TEST(CallSite, WhatOnlyLooksLikeOne) {
   // In an immediate operand; in what can hardly be code.
   EXPECT_EQ(Code({0xb8, 0x0f, 0x05, 0, 0, 0xc3}, 40).rewrite().sites.size(), 0u);
@@ -196,6 +226,7 @@ TEST(CallSite, AnyBytes) {
     CodeMap map(code, memory);
     const CallSites found = find_sites(map, 10);
     EXPECT_LE(found.sites.size(), 10u);
+    expect_disjoint(found, code.size());
     write_sites(code, found, kId, kEntry);
   }
 }
@@ -218,6 +249,7 @@ TEST(CallSite, InALibrary) {
     const CallSites found = find_sites(map, 1000);
     write_sites(code, found, kId, kEntry);
     sites += found.sites.size();
+    expect_disjoint(found, code.size());
     u32 end = 0;
     for (const CallSite& site : found.sites) {
       EXPECT_GE(site.begin, end);
