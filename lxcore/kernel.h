@@ -8,6 +8,7 @@
 #include "base/set_once.h"
 #include "host/clock.h"
 #include "lxcore/control/protocol.h"
+#include "lxcore/mm/text.h"
 #include "lxcore/sync/kernel_lock.h"
 #include "lxcore/task/id_set.h"
 #include "lxcore/task/process.h"
@@ -69,6 +70,8 @@ class Kernel {
   std::atomic<u32> inotify_watches{0};  ///< ipc/: how many there are
   SleepLock epoll_nesting;              ///< ipc/: which epoll sets watch which
 
+  Texts texts;  ///< mm/: rewritten code
+
   TimerQueue timers;
   host::MachineFiles machine_files;
 
@@ -77,7 +80,6 @@ class Kernel {
   u64 boot_time_ns = 0;  ///< of the boot clock
   host::Fd log = host::Fd{control::kLogFd};
   u32 confinement = 0;
-  bool rewrites_calls = true;  ///< mm/text.h
   std::array<bool, abi::kSyscallCount> missing_calls_logged{};
 
   List<Launch> launches;  ///< control/: the launchers' sessions; each holds a reference

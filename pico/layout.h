@@ -4,7 +4,7 @@
 //   0x6c00_0000_0000 .. 0x7000_0000_0000   kernel window: stacks, arena, image
 //   0x7000_0000_0000 .. 0x7fff_ffff_f000   guest
 //
-// Four pages of guest space are lxcore's, too: the table for direct calls.
+// A page of guest space is lxcore's, too: the table for direct calls.
 #pragma once
 
 #include "base/types.h"
@@ -44,14 +44,12 @@ inline constexpr u64 kArenaBegin = kCentre + (u64{672} << 20);
 inline constexpr u64 kArenaSize = u64{8} << 30;
 static_assert(kStackAreaEnd <= kArenaBegin && kArenaBegin + kArenaSize <= kWindowEnd);
 
-/// Rewritten text enters lxcore by way of this table (pico/direct/direct_call.cc): a slot for each
-/// call site. Its address makes what is left of a system call instruction in the text an invalid
-/// one.
+/// Rewritten text enters lxcore by way of this page (pico/direct/direct_call.h), which is where an
+/// instruction can name its address in four bytes.
 inline constexpr u64 kCallTable = 0x7f06'0000;
-inline constexpr u32 kCallSlots = 2048;
-inline constexpr u64 kCallTableEnd = kCallTable + kCallSlots * sizeof(u64);
-/// Rewritten texts at a time in an instance.
-inline constexpr u32 kMaxTexts = 64;
+inline constexpr u64 kCallTableEnd = kCallTable + 4096;
+/// Numbers of rewritten texts in an instance; there is no text 0.
+inline constexpr u32 kMaxTexts = 128;
 
 /// Of the host, on x86-64.
 inline constexpr u64 kHugePageSize = u64{2} << 20;

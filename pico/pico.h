@@ -23,7 +23,7 @@ struct Thread;
 struct Space {
   StackSlots slots;
 
-  /// Where the beginning of each rewritten text's file would lie, by the text's number.
+  /// Where each rewritten text begins, by its number.
   std::atomic<u64> text_base[kMaxTexts] = {};
 
   Space() = default;
@@ -47,6 +47,7 @@ struct Thread {
     kBlockedInHost = 2,  ///< in an interruptible host call; holds no lock
   };
   std::atomic<u32> in_kernel{kInGuest};
+  u32 direct_calls = 0, trapped_calls = 0;  ///< system calls so far; the thread's own
   /// The system call being served, for diagnosis; -1 for none.
   i64 system_call = -1;
 };
@@ -147,16 +148,26 @@ Result<u32> compare_exchange_user(u64 address, u32 expected, u32 desired);
 
 /// Rewritten text: code in which system calls enter lxcore without a trap (README.md).
 ///
-/// True if the system call instruction that ends at `behind` is of a kind that can be rewritten,
-/// and this machine lets lxcore do so.
-bool is_call_site(u64 behind);
+/// True if this machine lets lxcore do so.
+bool can_rewrite_calls();
 /// A number below kMaxTexts for a text; ENOSPC.
 Result<u32> take_text_number();
 /// Gives the number back. No address space has the text mapped any more.
 void forget_text(u32 text);
-/// Rewrites what system calls there are in `code`, which begins at `offset` in the text's file: as
-/// many as there is room for. How many.
-u32 rewrite_calls(u32 text, std::span<std::byte> code, u64 offset);
+/// Bytes of memory that rewriting so much code wants.
+usize rewriting_memory(usize code_size);
+/// Rewrites what system calls there are in a text: as many as there is room for. How many. The
+/// memory is zero, and of no use afterwards.
+u32 rewrite_calls(u32 text, std::span<std::byte> code, std::span<u64> memory);
+/// The text is mapped, or will be, so that its first byte lies at `base`.
+void place_text(Space& space, u32 text, u64 base);
+
+/// System calls of the instance; those of a living thread may be missing up to a few hundred.
+struct CallCounts {
+  u64 direct = 0, trapped = 0;
+};
+inline constexpr u32 kCallsCountedAtOnce = 256;
+CallCounts call_counts();
 
 /// What the host tells a program about the machine (auxiliary vector).
 struct MachineInfo {

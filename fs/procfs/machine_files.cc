@@ -129,6 +129,14 @@ Result<> loadavg(Machine&, TextBuilder& out) {
   return {};
 }
 
+/// Not of Linux: how the instance's system calls come in (pico/README.md).
+Result<> lxss_text(Machine&, TextBuilder& out) {
+  const pico::CallCounts calls = pico::call_counts();
+  out << "direct_calls " << calls.direct << "\ntrapped_calls " << calls.trapped
+      << "\nrewritten_texts " << kernel().texts.count() << '\n';
+  return {};
+}
+
 Result<> version(Machine&, TextBuilder& out) {
   out << "Linux version " << kKernelRelease << " (lxss@lxss) (gcc) " << kKernelVersion << '\n';
   return {};
@@ -202,6 +210,7 @@ constexpr MachineEntry kRoot[] = {
     {.name = "interrupts", .mode = kS_IFREG | 0444, .generate = interrupts},
     {.name = "loadavg", .mode = kS_IFREG | 0444, .generate = loadavg},
     {.name = "locks", .mode = kS_IFREG | 0444, .generate = locks_text},
+    {.name = "lxss", .mode = kS_IFREG | 0444, .generate = lxss_text},
     {.name = "meminfo", .mode = kS_IFREG | 0444, .generate = from_host<kMeminfo>},
     {.name = "misc", .mode = kS_IFREG | 0444, .generate = fixed<kEmpty>},
     {.name = "modules", .mode = kS_IFREG | 0444, .generate = fixed<kEmpty>},

@@ -207,7 +207,7 @@ void boot() {
   host::UniqueFd drives[control::kMaxDrives];
   const control::Boot message = receive_boot(drives);
   kernel().hostname = host_name(message);
-  kernel().rewrites_calls = message.rewrite_calls;
+  kernel().texts.enabled = message.rewrite_calls;
   host::open_machine_files();
   auto death_events = pico::death_events();
   if (!death_events) fail("The host refuses a signal descriptor.");

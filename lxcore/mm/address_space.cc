@@ -140,7 +140,7 @@ void AddressSpace::use_text(u64 address) {
   if (area.text || area.locked || area.dont_fork) return;
   RefPtr<Text> text = text_for(area);
   if (!text) return;
-  host_space.text_base[text->number()] = area.begin - area.offset;
+  text->place(host_space, area.begin, area.offset);
   // Another thread may run this very code: the host changes the mapping at once, and what is left
   // of a site serves who was in the middle of it.
   constexpr u32 kFlags = raw(MapFlag::kMAP_PRIVATE) | raw(MapFlag::kMAP_FIXED);
@@ -221,7 +221,7 @@ Result<u64> AddressSpace::map(u64 hint, u64 length, abi::ProtFlags protection, a
     at = TRY(host::map(TRY(hole_below_window(size)), size, protection.raw(),
                        host_flags | raw(MapFlag::kMAP_FIXED_NOREPLACE), source.fd, host_offset));
   }
-  if (area.text) host_space.text_base[area.text->number()] = at - offset;
+  if (area.text) area.text->place(host_space, at, offset);
   if (fixed) forget(at, at + size);
   if (lock != MemoryLock::kNone && !lock_on_host(at, size, lock)) {
     MUST(host::unmap(at, size));

@@ -77,7 +77,7 @@ void Dentry::last_unref() {
     // Readers that found it go on to look at its inode and parent, which epochs keep, too.
     retire(*dead);
     if (inode) inode->unref();
-    dead = parent && parent->drop_reference() ? parent : nullptr;
+    dead = parent && dead->keeps_parent_ && parent->drop_reference() ? parent : nullptr;
   }
 }
 
@@ -282,7 +282,10 @@ void DentryCache::prune(Dentry& directory, Forgotten& forgotten) {
   }
   for (; !directories.empty(); directories.pop_back()) {
     for (Dentry& child : directories.back()->children_) {
-      (void)unhash_unused(child, forgotten);
+      if (!unhash_unused(child, forgotten)) continue;
+      // At once, so that the directory can go in its turn. The cache or the caller holds it.
+      child.keeps_parent_ = false;
+      LXSS_ASSERT(!directories.back()->drop_reference());
     }
   }
 }

@@ -21,6 +21,7 @@
 #include "lxcore/sync/epoch.h"
 #include "lxcore/sync/kernel_lock.h"
 #include "lxcore/sync/snapshot.h"
+#include "lxcore/mm/inode_text.h"
 #include "lxcore/sync/wait_queue.h"
 
 namespace lxss {
@@ -144,9 +145,7 @@ class Inode : public RefCounted, public Retirable {
   RefCounted* bound_socket = nullptr;  ///< net/: the socket clears it; UnixNamespace::lock
   /// ipc/inotify.cc: made at the first watch, by whoever is first, and there as long as the inode.
   std::atomic<InodeWatches*> watches{nullptr};
-  RefPtr<RefCounted> text;             ///< mm/text.cc: its code, rewritten, while nobody writes it
-  u32 text_samples = 0;                ///< mm/text.cc
-  u32 text_version = 0;                ///< mm/text.cc: counts those who opened it for writing
+  InodeText text;                      ///< mm/text.cc: its code, rewritten
   SleepLock write_lock;                ///< held by the VFS across each write to a regular file
   /// Held by the VFS while entries of the directory are made, removed, renamed or looked up.
   SleepLock entries_lock;

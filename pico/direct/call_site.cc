@@ -1,107 +1,257 @@
 #include "pico/direct/call_site.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace lxss::pico::direct {
 
 namespace {
 
-constexpr u8 kMovEdi[] = {0xbf, 0x9c, 0xff, 0xff, 0xff};
-constexpr u8 kMovR9[] = {0x4c, 0x8b, 0x4c, 0x24, 0x08};
-constexpr u8 kXorEax[] = {0x31, 0xc0};
-constexpr u8 kCmpRax[] = {0x48, 0x3d};
-constexpr u8 kMovEaxOpcode = 0xb8;
-
-constexpr u8 kJump[] = {0xff, 0x24, 0x25};  // jmp *address, four bytes of which follow
-constexpr u8 kInvalid = 0x06;               // in 64-bit mode
-static_assert((kCallTable >> 16 & 0xff) == kInvalid && kCallTable >> 24 < 0x80);
-
-template <usize kSize>
-bool has(const u8* at, const u8 (&bytes)[kSize]) {
-  return std::equal(bytes, bytes + kSize, at);
-}
-
-u32 read_u32(const u8* at) {
-  return u32{at[0]} | u32{at[1]} << 8 | u32{at[2]} << 16 | u32{at[3]} << 24;
-}
-
-/// True if the byte at `at` may be the displacement of an instruction whose immediate operand
-/// follows, rather than the opcode of mov.
-bool may_be_displacement(const u8* at) {
-  auto has_immediate = [](u8 opcode) {
-    return opcode == 0xc7 || opcode == 0x81 || opcode == 0x69 || opcode == 0xf7;
-  };
-  const bool by_register = has_immediate(at[-2]) && (at[-1] & 0xc0) == 0x40;
-  const bool by_index = has_immediate(at[-3]) && (at[-2] & 0xc7) == 0x44;
-  return by_register || by_index;
-}
-
-}  // namespace
-
-std::optional<CallSite> find_site(std::span<const u8> code, usize at) {
-  if (at < kBefore || code.size() - at < kSyscallSize + kBehind) return {};
-  const u8* here = code.data() + at;
-  if (!has(here, kSyscall)) return {};
-  CallSite site;
-  site.offset = static_cast<u32>(at - 5);
-  if (here[-5] == kMovEaxOpcode) {
-    // With a REX or an operand size prefix it would be another instruction.
-    const bool has_prefix = (here[-6] & 0xf0) == 0x40 || here[-6] == 0x66;
-    const u32 number = read_u32(here - 4);
-    constexpr u32 kMaxNumber = 1023;
-    if (has_prefix || number > kMaxNumber || may_be_displacement(here - 5)) return {};
-    site.displaced = Displaced::kMovEax;
-    site.operand = static_cast<u16>(number);
-  } else if (has(here - 5, kMovEdi) && (here[-6] & 0xf0) != 0x40) {
-    site.displaced = Displaced::kMovEdi;
-  } else if (has(here - 5, kMovR9)) {
-    site.displaced = Displaced::kMovR9;
-  } else if (has(here - 2, kXorEax) && (here[-3] & 0xf0) != 0x40 &&
-             has(here + kSyscallSize, kCmpRax)) {
-    const u32 operand = read_u32(here + kSyscallSize + sizeof kCmpRax);
-    if (operand != 0xffff'f000 && operand != 0xffff'f001) return {};
-    site.displaced = Displaced::kXorEax;
-    site.operand = static_cast<u16>(operand);
-    site.offset = static_cast<u32>(at - 2);
-  } else {
-    return {};
-  }
-  return site;
-}
-
-bool is_jumped_into(std::span<const u8> code, const CallSite& site) {
-  const i64 call = i64{site.offset} + 2, behind = call + i64{kSyscallSize};
-  auto leads_in = [&](i64 target) { return target == call || target == behind; };
-  const i64 size = static_cast<i64>(code.size());
-  for (i64 at = 0; at + 6 <= size; ++at) {
-    const u8* here = code.data() + at;
-    if ((here[0] & 0xfe) == 0xe8) {
-      if (leads_in(at + 5 + i32(read_u32(here + 1)))) return true;
-    } else if (here[0] == 0x0f && (here[1] & 0xf0) == 0x80) {
-      if (leads_in(at + 6 + i32(read_u32(here + 2)))) return true;
-    }
-  }
-  constexpr i64 kReach = 130;
-  for (i64 at = std::max<i64>(call - kReach, 0); at < std::min(call + kReach, size - 1); ++at) {
-    const u8* here = code.data() + at;
-    const bool is_short = (here[0] & 0xf0) == 0x70 || here[0] == 0xeb || (here[0] & 0xfc) == 0xe0;
-    if (is_short && leads_in(at + 2 + static_cast<i8>(here[1]))) return true;
+constexpr u8 kShortJump = 0xeb, kNearJump = 0xe9;
+constexpr u8 kMovCl = 0xb1, kMovR11[] = {0x41, 0xbb};
+constexpr u8 kIndirectJump[] = {0xff, 0x24, 0x25};  // jmp *address
+constexpr u8 kLeaRcx[] = {0x48, 0x8d, 0x0d};        // lea distance(%rip), %rcx
+constexpr u32 kShortJumpSize = 2, kNearJumpSize = CallSite::kJumpSize;
+constexpr u32 kStubSize = CallSite::kStubSize;
+/// In 64-bit mode.
+constexpr u8 kNoInstruction = 0x06;
+bool is_no_instruction(u32 byte) {
+  for (u32 none : {0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27, 0x2f, 0x37, 0x3f, 0x60, 0x61}) {
+    if (byte == none) return true;
   }
   return false;
 }
 
-void write_jump(u8* at, Displaced displaced, u32 slot) {
-  const u64 address = kCallTable + slot * sizeof(u64);
-  at = std::copy(std::begin(kJump), std::end(kJump), at);
-  for (u32 i = 0; i < 4; ++i) *at++ = static_cast<u8>(address >> 8 * i);
-  if (displaced == Displaced::kXorEax) std::fill_n(at, 3, kInvalid);
+void put_u32(u8* at, u32 value) {
+  for (u32 i = 0; i < sizeof value; ++i) at[i] = static_cast<u8>(value >> 8 * i);
 }
 
-u32 slot_of_jump(const u8* at) {
-  if (!has(at, kJump)) return kNoSlot;
-  const u64 address = read_u32(at + sizeof kJump);
-  if (address < kCallTable || address % sizeof(u64) != 0) return kNoSlot;
-  return static_cast<u32>(std::min<u64>((address - kCallTable) / sizeof(u64), kNoSlot));
+u32 get_u32(const u8* at) {
+  return u32{at[0]} | u32{at[1]} << 8 | u32{at[2]} << 16 | u32{at[3]} << 24;
+}
+
+void put_near_jump(std::span<u8> code, usize at, usize target) {
+  code[at] = kNearJump;
+  put_u32(&code[at + 1], static_cast<u32>(target - (at + kNearJumpSize)));
+}
+
+/// Looks for room for one site after the other.
+class Finder {
+ public:
+  Finder(CodeMap& map, usize most) : map_(map), most_(most) {}
+
+  CallSites run() {
+    const usize size = map_.code().size();
+    for (usize call = map_.find_call(0); call < size && sites_.size() < most_;
+         call = map_.find_call(call + 1)) {
+      if (!is_plausible(call) || !has_gate()) continue;
+      std::optional<CallSite> site = with_near_stub(call);
+      if (!site) site = with_near_front(call);
+      if (!site) site = with_instructions_before(call);
+      if (!site) site = with_instruction_behind(call);
+      if (site) sites_.push_back(*site);
+    }
+    return {std::move(sites_), std::move(gates_)};
+  }
+
+ private:
+  /// The next site's group has one.
+  bool has_gate() {
+    if (sites_.size() / kGroupSize < gates_.size()) return true;
+    const std::optional<u32> gate = take(kGateSize);
+    if (gate) gates_.push_back(*gate);
+    return gate.has_value();
+  }
+
+  std::optional<CallSite> with_near_stub(usize call) {
+    const std::optional<u32> stub = take_near(kStubSize, call);
+    if (!stub) return {};
+    return CallSite{.begin = static_cast<u32>(call), .stub = *stub};
+  }
+
+  std::optional<CallSite> with_near_front(usize call) {
+    const std::optional<u32> front = take_near(kNearJumpSize, call);
+    if (!front) return {};
+    const std::optional<u32> stub = take(kStubSize);
+    if (!stub) return {};
+    return CallSite{.begin = static_cast<u32>(call), .stub = *stub, .front = *front};
+  }
+
+  /// The first of them has the jump to itself, so that the others, and `syscall`, begin where there
+  /// is no instruction.
+  std::optional<CallSite> with_instructions_before(usize call) {
+    constexpr u32 kMost = 4;
+    usize begin = call;
+    for (u32 i = 0; i < kMost; ++i) {
+      if (begin != call && map_.is_target(begin)) return {};
+      const usize previous = map_.before(begin);
+      const Instruction instruction = map_.at(previous);
+      if (previous == begin || previous < end_of_last() || !can_move(instruction)) return {};
+      begin = previous;
+      if (instruction.size < kNearJumpSize) continue;
+      const usize before = call - begin;
+      const std::optional<u32> front = take(before + kNearJumpSize);
+      const std::optional<u32> stub = front ? take(kStubSize) : std::nullopt;
+      if (!stub) return {};
+      return CallSite{.begin = static_cast<u32>(begin),
+                      .stub = *stub,
+                      .front = *front,
+                      .before = static_cast<u8>(before)};
+    }
+    return {};
+  }
+
+  /// The second byte of the jump's distance is no instruction: that is where the one behind
+  /// `syscall` began.
+  std::optional<CallSite> with_instruction_behind(usize call) {
+    const usize behind = call + kSyscallSize;
+    const Instruction instruction = map_.at(behind);
+    if (behind + instruction.size < call + kNearJumpSize || !can_move(instruction) ||
+        map_.is_target(behind)) {
+      return {};
+    }
+    const std::optional<u32> rest = take(CallSite{.after = instruction.size}.rest_size());
+    if (!rest) return {};
+    const std::optional<u32> stub = take(kStubSize, cursor_of_chosen_, [&](usize place) {
+      return is_no_instruction((place - (call + kNearJumpSize)) >> 8 & 0xff);
+    });
+    if (!stub) return {};
+    return CallSite{
+        .begin = static_cast<u32>(call), .stub = *stub, .rest = *rest, .after = instruction.size};
+  }
+
+  /// Not what does nothing: it may be padding, which is room for others.
+  static bool can_move(const Instruction& instruction) {
+    return instruction.kind == Instruction::kPlain;
+  }
+
+  usize end_of_last() const { return sites_.empty() ? 0 : sites_.back().end(); }
+
+  std::optional<u32> take_near(usize size, usize call) {
+    constexpr usize kBack = 128, kForward = 127;
+    const usize from = call + kShortJumpSize;
+    return place(map_.take_idle(size, from - std::min(from, kBack), from + kForward + 1,
+                                [&](usize at) { return is_plausible(at); }));
+  }
+
+  /// Each cursor goes over the code, and over what was too small before a few times more, so that
+  /// the time for all sites has a bound.
+  template <typename Serves>
+  std::optional<u32> take(usize size, usize& cursor, Serves serves) {
+    const usize end = map_.code().size();
+    const auto may = [&](usize at) { return serves(at) && is_plausible(at); };
+    cursor = map_.take_idle(size, cursor, end, may);
+    if (cursor != end || rounds_left_ == 0) return place(cursor);
+    --rounds_left_;
+    return place(map_.take_idle(size, 0, end, may));
+  }
+  std::optional<u32> take(usize size) {
+    return take(size, cursor_, [](usize) { return true; });
+  }
+
+  std::optional<u32> place(usize at) const {
+    if (at == map_.code().size()) return {};
+    return static_cast<u32>(at);
+  }
+
+  bool is_plausible(usize at) {
+    if (looks_left_ == 0) return false;
+    --looks_left_;
+    return map_.is_plausible(at);
+  }
+
+  CodeMap& map_;
+  const usize most_;
+  usize cursor_ = 0, cursor_of_chosen_ = 0;
+  u32 rounds_left_ = 64;
+  u32 looks_left_ = 100'000;  ///< at what is around a place
+  std::vector<CallSite> sites_;
+  std::vector<u32> gates_;
+};
+
+/// Copies instructions, and lets those that name an operand by its distance name the same.
+void copy_instructions(std::span<u8> code, usize from, usize size, usize to) {
+  std::copy_n(&code[from], size, &code[to]);
+  for (usize at = 0; at < size;) {
+    const Instruction instruction = decode(code.subspan(to + at, size - at));
+    if (instruction.size == 0) return;
+    if (instruction.relative_operand != 0) {
+      u8* const operand = &code[to + at + instruction.relative_operand];
+      put_u32(operand, get_u32(operand) + static_cast<u32>(from - to));
+    }
+    at += instruction.size;
+  }
+}
+
+void write_gate(u8* at, u32 id_of_group, u64 entry) {
+  at = std::copy(std::begin(kMovR11), std::end(kMovR11), at);
+  put_u32(at, id_of_group);
+  at = std::copy(std::begin(kIndirectJump), std::end(kIndirectJump), at + sizeof id_of_group);
+  put_u32(at, static_cast<u32>(entry));
+}
+
+void write_site(std::span<u8> code, const CallSite& site, u8 number, u32 gate) {
+  code[site.stub] = kMovCl;
+  code[site.stub + 1] = number;
+  put_near_jump(code, site.stub + CallSite::kStubJump, gate);
+  if (site.has_front()) {
+    copy_instructions(code, site.begin, site.before, site.front);
+    put_near_jump(code, site.front + site.before, site.stub);
+  }
+  if (site.has_rest()) {
+    const u32 copies = site.rest + CallSite::kRestCopies;
+    std::copy(std::begin(kLeaRcx), std::end(kLeaRcx), &code[site.rest]);
+    put_u32(&code[site.rest + sizeof kLeaRcx], site.behind() - copies);
+    copy_instructions(code, site.behind(), site.after, copies);
+    put_near_jump(code, copies + site.after, site.end());
+  }
+  const u32 target = site.has_front() ? site.front : site.stub;
+  const u32 size = site.size();
+  if (size < kNearJumpSize) {
+    code[site.begin] = kShortJump;
+    code[site.begin + 1] = static_cast<u8>(target - (site.begin + kShortJumpSize));
+    return;
+  }
+  put_near_jump(code, site.begin, target);
+  std::fill_n(&code[site.begin + kNearJumpSize], size - kNearJumpSize, kNoInstruction);
+}
+
+}  // namespace
+
+CallSites find_sites(CodeMap& map, usize most) { return Finder(map, most).run(); }
+
+void write_sites(std::span<u8> code, const CallSites& found, u32 id, u64 entry) {
+  for (usize i = 0; i < found.gates.size(); ++i) {
+    write_gate(&code[found.gates[i]], id + static_cast<u32>(i) * kGroupSize, entry);
+  }
+  for (usize i = 0; i < found.sites.size(); ++i) {
+    write_site(code, found.sites[i], static_cast<u8>(i % kGroupSize), found.gates[i / kGroupSize]);
+  }
+}
+
+bool is_gate(std::span<const u8, kGateSize> code, u32 id_of_group, u64 entry) {
+  u8 gate[kGateSize];
+  write_gate(gate, id_of_group, entry);
+  return std::equal(code.begin(), code.end(), gate);
+}
+
+Place place_in(const CallSite& site, u32 position) {
+  // Differences wrap: what is before a piece is not in it.
+  if (position - site.stub <= CallSite::kStubJump) return {Place::kToCall, site.call()};
+  if (const u32 at = position - site.front; site.has_front() && at <= site.before) {
+    return {at == 0 ? Place::kToCall : Place::kCopy, site.begin + at};
+  }
+  const u32 copies = site.rest + CallSite::kRestCopies;
+  if (site.has_rest() && position == site.rest) return {Place::kCopy, site.behind()};
+  if (const u32 at = position - copies; site.has_rest() && at <= site.after) {
+    return {Place::kCopy, site.behind() + at};
+  }
+  const u32 at = position - site.begin;
+  if (at == 0 || position >= site.end()) return {};
+  if (position < site.call()) return {Place::kSite, site.front + at};
+  if (position == site.call()) return {Place::kSite, site.stub};
+  if (position == site.behind() && site.has_rest()) return {Place::kSite, copies};
+  return {};
 }
 
 }  // namespace lxss::pico::direct

@@ -1,61 +1,85 @@
-// Call sites: how system calls of text are recognised and rewritten. Pure functions on bytes.
+// Call sites: how system calls of code are rewritten. Pure functions on bytes.
 //
-// A site is the `syscall` instruction with the instruction before it, as the C libraries have
-// them. Together they are as long as `jmp *slot`, and what is left of them behind it is an
-// instruction that does not exist: who jumps to where `syscall` or the instruction behind it was,
-// causes SIGILL, which tells lxcore what was meant.
+// A site is a `syscall` instruction, with a few instructions next to it when they are needed to
+// make room. A jump takes its place. The jump leads, at once or through the front, to the stub:
+//
+//   front   the instructions that were before `syscall` in the site, and a jump to the stub
+//   stub    mov $number, %cl; jmp gate        the site's number in the gate's group
+//   gate    mov $id, %r11d; jmp *entry        one for all sites of a group
+//   rest    what a call leaves in RCX, the instructions that were behind `syscall` in the site, and
+//   a
+//           jump to the site's end
+//
+// They lie where the code has room that nothing executes. (A call changes RCX and R11 anyway.) Best
+// is a site of `syscall` alone: its two bytes are a short jump to such a place nearby. Otherwise
+// the site has five bytes or more, and where an instruction began is now a byte that is no
+// instruction: who jumps there, or returns there from a signal handler, causes SIGILL, and goes on
+// at the same instruction's copy.
+//
+// Positions are distances from the code's begin.
 #pragma once
 
-#include <optional>
 #include <span>
+#include <vector>
 
-#include "pico/layout.h"
+#include "pico/direct/code_map.h"
 
 namespace lxss::pico::direct {
 
-/// The instruction before `syscall`, which a direct call executes too.
-enum class Displaced : u8 {
-  kMovEax,  ///< mov $number, %eax
-  kMovEdi,  ///< mov $AT_FDCWD, %edi
-  kMovR9,   ///< mov 8(%rsp), %r9
-  /// xor %eax, %eax. Two bytes are too few: `cmp $-4096, %rax` (or -4095) behind `syscall`
-  /// belongs to the site as well.
-  kXorEax,
-};
+inline constexpr u32 kSyscallSize = 2;
+inline constexpr u32 kGroupSize = 256;
 
-/// A call site of a rewritten text.
 struct CallSite {
-  u32 offset = 0;   ///< in the text's file
-  u16 operand = 0;  ///< kMovEax: the number; kXorEax: the low half of the comparison's operand
-  u8 text = 0;      ///< 0: the slot is free
-  Displaced displaced = Displaced::kMovEax;
+  static constexpr u32 kNone = ~u32{0};
 
-  /// From the site's begin to behind `syscall`, and to where the rewritten text goes on.
-  u32 call_size() const { return displaced == Displaced::kXorEax ? 4 : 7; }
-  u32 size() const { return displaced == Displaced::kXorEax ? 10 : 7; }
+  u32 begin = 0;
+  u32 stub = 0;
+  u32 front = kNone, rest = kNone;
+  /// Sizes of the instructions before and behind `syscall` that belong to the site.
+  u8 before = 0, after = 0;
+
+  u32 call() const { return begin + before; }
+  u32 behind() const { return call() + kSyscallSize; }
+  u32 end() const { return behind() + after; }
+  bool has_front() const { return front != kNone; }
+  bool has_rest() const { return rest != kNone; }
+
+  // Sizes of the pieces.
+  static constexpr u32 kJumpSize = 5, kStubJump = 2, kRestCopies = 7;
+  static constexpr u32 kStubSize = kStubJump + kJumpSize;
+  u32 size() const { return before + kSyscallSize + after; }
+  u32 front_size() const { return before + kJumpSize; }
+  u32 rest_size() const { return kRestCopies + after + kJumpSize; }
 };
-static_assert(sizeof(CallSite) == 8);
 
-/// The last slot of the table is none.
-inline constexpr u32 kCallSites = kCallSlots - 1;
-inline constexpr u32 kNoSlot = kCallSites;
-/// Sites of kXorEax have the slots whose address has a further byte that is no instruction.
-inline constexpr u32 kXorSlotsBegin = 0x600 / sizeof(u64), kXorSlotsEnd = 0x700 / sizeof(u64);
+struct CallSites {
+  std::vector<CallSite> sites;  ///< ascending; kGroupSize of them to a group
+  std::vector<u32> gates;       ///< of the groups
+};
 
-/// Bytes before and behind a `syscall` that is_site() may look at.
-inline constexpr usize kBefore = 8, kBehind = 8;
-inline constexpr u8 kSyscall[] = {0x0f, 0x05};
-inline constexpr usize kSyscallSize = sizeof kSyscall;
+/// Where to rewrite: all sites that there is room for, at most so many. Takes the room from the
+/// map.
+CallSites find_sites(CodeMap& map, usize most);
+/// Rewrites them. What comes to `entry`, an address below 2 GiB of the address to go to, has `id`
+/// and a group's number, times kGroupSize, in R11, the site's number in the group in CL.
+void write_sites(std::span<u8> code, const CallSites& found, u32 id, u64 entry);
 
-/// The site of the `syscall` at `at`; offset is relative to `code`. The rest of text is left as it
-/// is: none too many is more important than none too few.
-std::optional<CallSite> find_site(std::span<const u8> code, usize at);
-/// True if a direct jump of the code may lead to where `syscall` of a kXorEax site, or what is
-/// behind it, was. Takes every byte for the beginning of an instruction.
-bool is_jumped_into(std::span<const u8> code, const CallSite& site);
-/// Writes the jump. `at` is the site's first byte.
-void write_jump(u8* at, Displaced displaced, u32 slot);
-/// The slot of the jump at `at`, which has 7 bytes, or kNoSlot.
-u32 slot_of_jump(const u8* at);
+inline constexpr u32 kGateSize = 13;
+/// True if that is what a gate looks like.
+bool is_gate(std::span<const u8, kGateSize> code, u32 id_of_group, u64 entry);
+
+/// A place in the code as it is, and what it stands for in the code as it was.
+struct Place {
+  enum Kind : u8 {
+    kElsewhere,  ///< not one of the site's
+    kSite,       ///< in the site, where there is no instruction any more
+    kCopy,       ///< an instruction's copy, or the way back from it
+    kToCall,     ///< on the way to the call, where nothing has been done yet
+  };
+  Kind kind = kElsewhere;
+  /// kSite: where to go on; kCopy, kToCall: the position in the code as it was.
+  u32 position = 0;
+};
+Place place_in(const CallSite& site, u32 position);
 
 }  // namespace lxss::pico::direct

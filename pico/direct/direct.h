@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <ucontext.h>
 
-#include "pico/direct/call_site.h"
 #include "pico/pico.h"
 
 namespace lxss::pico::direct {
@@ -70,7 +69,7 @@ void set_oom_score(i32 score);
 /// Maps a slot's stack and its guard. `space` records what is mapped.
 Result<> map_stack_slot(Space& space, u32 slot);
 
-// Direct calls (direct_call.cc).
+// Direct calls (direct_call.h).
 
 /// Once, by the first process: makes them possible if the machine lets it.
 void enable_direct_calls();
@@ -91,6 +90,8 @@ enum class SiteEvent : u8 {
 };
 SiteEvent restore_call_site(int signal, ucontext_t& frame);
 
+struct RewrittenText;
+
 /// How the host lays out FP state in signal frames.
 struct FpLayout {
   u64 features = 0;  ///< for XSAVE; 0: only the legacy part
@@ -108,11 +109,20 @@ struct BootInfo {
   i32 oom_score = 0;
   bool has_direct_calls = false;
   FpLayout fp;
-  std::atomic<u64> texts{1};               ///< numbers in use; there is no text 0
-  std::atomic<CallSite>* sites = nullptr;  ///< by slot
+  // Rewritten texts, by number; there is no text 0.
+  std::atomic<RewrittenText*> texts[kMaxTexts] = {};
+  std::atomic<bool> text_in_use[kMaxTexts] = {};
+  std::atomic<u64> direct_calls{0}, trapped_calls{0};  ///< see count_call()
 };
 static_assert(sizeof(BootInfo) <= kPageSize);
 /// At the arena's very start; what follows it belongs to lxcore.
 inline BootInfo& boot_info() { return *reinterpret_cast<BootInfo*>(kArenaBegin); }
+
+/// Counts a system call of a thread, and now and then adds what it has to the instance's count.
+inline void count_call(u32& of_thread, std::atomic<u64>& of_instance) {
+  if (++of_thread % kCallsCountedAtOnce == 0) {
+    of_instance.fetch_add(kCallsCountedAtOnce, std::memory_order_relaxed);
+  }
+}
 
 }  // namespace lxss::pico::direct

@@ -97,6 +97,20 @@ ucontext_t* copy_frame(u32 slot) {
   return frame;
 }
 
+/// Without a word about the thread, which may go on elsewhere.
+[[noreturn]] void leave_host_process() {
+  stack_header().mark = 0;
+  for (;;) call(SYS_exit_group, 0);
+}
+
+/// The calling thread ends: makes no more direct calls, and its calls count.
+void forget_direct_calls() {
+  StackHeader& header = stack_header();
+  header.mark = 0;
+  boot_info().direct_calls += header.thread->direct_calls % kCallsCountedAtOnce;
+  boot_info().trapped_calls += header.thread->trapped_calls % kCallsCountedAtOnce;
+}
+
 }  // namespace
 
 Result<> map_stack_slot(Space& space, u32 slot) {
@@ -150,7 +164,9 @@ Result<bool> fork(Thread& child, Space& child_space) {
   child.space = &child_space;
   child.stack_slot = parent.stack_slot;
   child_space.slots.copy_mapped(parent.space->slots);
-  for (u32 i = 0; i < kMaxTexts; ++i) child_space.text_base[i] = parent.space->text_base[i].load();
+  for (u32 i = 1; i < kMaxTexts && boot_info().texts[i].load(std::memory_order_relaxed); ++i) {
+    place_text(child_space, i, parent.space->text_base[i].load(std::memory_order_relaxed));
+  }
   child_space.slots.claim(child.stack_slot);
   child_space.slots.occupant(child.stack_slot) = &child;
   u32& busy = child_space.slots.busy_word(child.stack_slot);
@@ -192,7 +208,7 @@ Result<> leave_shared_memory(Space& space, u64 scratch, u64 size) {
   if (result > 0) {
     call(SYS_munmap, scratch, size);
     old_space.slots.leave(slot);
-    exit_process();
+    leave_host_process();
   }
   thread.host_process = thread.host_thread;
   thread.space = &space;
@@ -217,15 +233,15 @@ void enter_guest(void (*run)()) {
 }
 
 void exit_thread() {
-  stack_header().mark = 0;
+  forget_direct_calls();
   const Thread& thread = current();
   thread.space->slots.leave(thread.stack_slot);
   for (;;) call(SYS_exit, 0);
 }
 
 void exit_process() {
-  stack_header().mark = 0;
-  for (;;) call(SYS_exit_group, 0);
+  forget_direct_calls();
+  leave_host_process();
 }
 
 void destroy(i32 host_process) { call(SYS_tgkill, host_process, host_process, SIGKILL); }

@@ -181,6 +181,9 @@ extern "C" void lxss_handle_signal(int signal, siginfo_t* info, ucontext_t* fram
     __builtin_memcpy(&trap.fault, info, sizeof trap.fault);
     if (site == SiteEvent::kSingleStep) trap.fault.fault.addr = static_cast<u64>(regs[REG_RIP]);
   }
+  if (trap.kind == TrapKind::kSystemCall) {
+    count_call(header.thread->trapped_calls, boot_info().trapped_calls);
+  }
   upcall::trap(trap);
   // The stack may belong to another thread than before (fork): look again.
   stack_header().leave_through_frame = false;

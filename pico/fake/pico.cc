@@ -79,10 +79,13 @@ u64 fs_base() { return 0; }
 void set_gs_base(u64) {}
 u64 gs_base() { return 0; }
 void set_host_name(const char*) {}
-bool is_call_site(u64) { return false; }
+bool can_rewrite_calls() { return false; }
 Result<u32> take_text_number() { return Errno::kENOSPC; }
 void forget_text(u32) {}
-u32 rewrite_calls(u32, std::span<std::byte>, u64) { return 0; }
+usize rewriting_memory(usize) { return 0; }
+u32 rewrite_calls(u32, std::span<std::byte>, std::span<u64>) { return 0; }
+void place_text(Space&, u32, u64) {}
+CallCounts call_counts() { return {}; }
 
 }  // namespace pico
 

@@ -83,6 +83,109 @@ keep_vectors:
   .balign 4096
   .globl sites_end
 sites_end:
+
+  # As other libraries and languages have them. Each is called with the number of a system call and
+  # three arguments. A kernel that rewrites them finds room nearby in some, none in others.
+  .macro form name
+  .globl \name, \name\()_call, \name\()_end
+\name:
+  mov %rdi, %rax
+  mov %rsi, %rdi
+  mov %rdx, %rsi
+  mov %rcx, %rdx
+  .endm
+  .macro end_of_form name
+  ret
+\name\()_end:
+  .rept 140
+  lea 1(%rax), %eax
+  .endr
+  .endm
+
+  .globl forms_begin
+forms_begin:
+  end_of_form before_all
+form as_go_does
+as_go_does_call:
+  syscall
+  cmp $-4095, %rax
+  jbe 1f
+  nop
+1: ret
+  .fill 16, 1, 0xcc
+  end_of_form as_go_does
+form with_a_little_room
+with_a_little_room_call:
+  syscall
+  ret
+  .byte 0x0f, 0x1f, 0x44, 0, 0  # nop
+  end_of_form with_a_little_room
+form as_musl_does
+  mov %rax, %r11
+  mov %r11, -8(%rsp)
+as_musl_does_call:
+  syscall
+  jmp 1f
+1:
+  end_of_form as_musl_does
+form behind_a_few
+  mov $0x12345678, %r10d
+  inc %r10d
+  mov %r10d, %r9d
+behind_a_few_call:
+  syscall
+  jmp 1f
+1: cmp %r9d, %r10d
+  jne 2f
+  cmp $0x12345679, %r10d
+  jne 2f
+  end_of_form behind_a_few
+form with_an_address
+  lea with_an_address(%rip), %r10
+with_an_address_call:
+  syscall
+  jmp 1f
+1: lea with_an_address(%rip), %r9
+  cmp %r9, %r10
+  jne 2f
+  end_of_form with_an_address
+form before_a_comparison
+before_a_comparison_call:
+  syscall
+  cmp $-4096, %rax
+  ja 1f
+  nop
+1:
+  end_of_form before_a_comparison
+form before_a_move
+before_a_move_call:
+  syscall
+  mov %rcx, %r8
+  lea before_a_move_call + 2(%rip), %r9
+  cmp %r8, %r9
+  jne 2f
+  end_of_form before_a_move
+form jumped_to
+  jmp jumped_to_call
+  mov $1, %eax
+jumped_to_call:
+  syscall
+  jmp 1f
+1:
+  end_of_form jumped_to
+form seems_jumped_into
+  mov $0x02eb02eb, %r10d
+  cmp $0x07eb, %r10d
+seems_jumped_into_call:
+  syscall
+  jmp 1f
+1:
+  end_of_form seems_jumped_into
+2: hlt
+  .balign 4096, 0xcc
+  .fill 8192, 1, 0xcc
+  .globl room_of_forms_end
+room_of_forms_end:
   .popsection
 )");
 extern "C" {
@@ -94,7 +197,54 @@ long nanosleep_site(const timespec* time, timespec* left);
 long flags_around_call(long flags);
 char* registers_behind_call(long (&rcx_r11)[2]);
 void keep_vectors(unsigned char (&values)[48]);
+
+using Form = long(long number, long first, const void* second, long third);
+extern const char forms_begin[], room_of_forms_end[];
+#define FORMS(X)                                                                          \
+  X(as_go_does)                                                                           \
+  X(with_a_little_room)                                                                   \
+  X(as_musl_does)                                                                         \
+  X(behind_a_few) X(with_an_address) X(before_a_comparison) X(before_a_move) X(jumped_to) \
+      X(seems_jumped_into)
+#define DECLARE(name) \
+  Form name;          \
+  extern const char name##_call[], name##_end[];
+FORMS(DECLARE)
+#undef DECLARE
 }
+
+namespace {
+
+const struct {
+  Form* call;
+  const char *instruction, *end;
+
+  bool contains(const char* at) const {
+    return at >= reinterpret_cast<const char*>(call) && at < end;
+  }
+} kForms[] = {
+#define ROW(name) {name, name##_call, name##_end},
+    FORMS(ROW)
+#undef ROW
+};
+
+/// True unless it is in what lies between the forms.
+bool is_of_a_form(const char* at) {
+  if (at < forms_begin || at >= room_of_forms_end) return true;
+  for (const auto& form : kForms) {
+    if (form.contains(at)) return true;
+  }
+  return false;
+}
+
+/// Calls from this file so often that a kernel that does something about it has done it.
+void warm_up() {
+  for (int i = 0; i < 200; ++i) {
+    for (const auto& form : kForms) CHECK_EQ(form.call(SYS_getppid, 0, nullptr, 0), getppid());
+  }
+}
+
+}  // namespace
 
 namespace {
 
@@ -223,6 +373,94 @@ TEST(vector_registers_stay) {
   CHECK(memcmp(values, expected, sizeof values) == 0);
 }
 
+TEST(forms_of_other_libraries) {
+  int ends[2];
+  OK(pipe(ends));
+  for (int i = 0; i < 300; ++i) {
+    for (const auto& form : kForms) {
+      CHECK_EQ(form.call(SYS_getpid, 0, nullptr, 0), getpid());
+      CHECK_EQ(form.call(SYS_close, -1, nullptr, 0), -EBADF);
+      CHECK_EQ(form.call(1000, 0, nullptr, 0), -ENOSYS);
+      CHECK_EQ(form.call(SYS_write, ends[1], "ab", 2), 2);
+      char text[3] = {};
+      CHECK_EQ(form.call(SYS_read, ends[0], text, 3), 2);
+      CHECK_EQ(text[1], 'b');
+    }
+  }
+  for (const auto& form : kForms) {
+    CHECK_EXIT(in_child([&] { _exit(form.call(SYS_getppid, 0, nullptr, 0) == getppid() ? 0 : 1); }),
+               0);
+    const pid_t child = pid_t(form.call(SYS_fork, 0, nullptr, 0));
+    if (child == 0) form.call(SYS_exit_group, 3, nullptr, 0);
+    CHECK_EXIT(child, 3);
+  }
+}
+
+TEST(signals_interrupt_forms) {
+  warm_up();
+  static const char* expected;
+  handle(SIGALRM, [](int, siginfo_t*, void* context) {
+    auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
+    if (reinterpret_cast<const char*>(registers[REG_RIP]) != expected + 2) _exit(3);
+    if (registers[REG_RAX] != -EINTR) _exit(4);
+    signals_seen = signals_seen + 1;
+    if (signals_seen == 1) {  // the instruction again
+      registers[REG_RIP] -= 2;
+      registers[REG_RAX] = SYS_getppid;
+    }
+  });
+  for (const auto& form : kForms) {
+    for (signals_seen = 0; signals_seen < 2;) {
+      const bool repeats = signals_seen == 0;
+      expected = form.instruction;
+      const itimerval timer = {{0, 0}, {0, 20000}};
+      OK(setitimer(ITIMER_REAL, &timer, nullptr));
+      const timespec time = {10, 0};
+      CHECK_EQ(form.call(SYS_nanosleep, reinterpret_cast<long>(&time), nullptr, 0),
+               repeats ? getppid() : -EINTR);
+    }
+  }
+}
+
+TEST(forms_are_restarted) {
+  warm_up();
+  OK(pipe(pipe_ends));
+  handle(
+      SIGUSR1,
+      [](int, siginfo_t*, void*) {
+        signals_seen = signals_seen + 1;
+        (void)!write(pipe_ends[1], "x", 1);
+      },
+      SA_RESTART);
+  for (const auto& form : kForms) {
+    signals_seen = 0;
+    const pid_t child = in_child([] {
+      await_state(getppid(), 'S');
+      OK(kill(getppid(), SIGUSR1));
+    });
+    char byte = 0;
+    CHECK_EQ(form.call(SYS_read, pipe_ends[0], &byte, 1), 1);
+    CHECK_EQ(byte, 'x');
+    CHECK_EQ(signals_seen, 1);
+    CHECK_EXIT(child, 0);
+  }
+}
+
+TEST(signals_find_only_code_of_the_program) {
+  warm_up();
+  handle(SIGALRM, [](int, siginfo_t*, void* context) {
+    const auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
+    if (!is_of_a_form(reinterpret_cast<const char*>(registers[REG_RIP]))) _exit(3);
+    signals_seen = signals_seen + 1;
+  });
+  signals_seen = 0;
+  const itimerval timer = {{0, 100}, {0, 100}};
+  OK(setitimer(ITIMER_REAL, &timer, nullptr));
+  while (signals_seen < 500) {
+    for (const auto& form : kForms) CHECK_EQ(form.call(SYS_close, -1, nullptr, 0), -EBADF);
+  }
+}
+
 namespace {
 
 volatile long steps_outside;
@@ -261,6 +499,37 @@ TEST(single_steps) {
   CHECK_EQ(text[1], 'b');
   CHECK(signals_seen > 10);
   CHECK_EQ(steps_outside, 0);
+}
+
+TEST(single_steps_through_forms) {
+  warm_up();
+  static const char* expected;
+  static bool came_by, went_astray;
+  handle(SIGTRAP, [](int, siginfo_t* info, void* context) {
+    const auto& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
+    const auto* at = reinterpret_cast<const char*>(registers[REG_RIP]);
+    signals_seen = signals_seen + 1;
+    came_by |= at == expected;
+    went_astray |= !is_of_a_form(at) || info->si_code != TRAP_TRACE || info->si_addr != at;
+  });
+  for (const auto& form : kForms) {
+    expected = form.instruction;
+    came_by = went_astray = false;
+    signals_seen = 0;
+    asm volatile("sub $128, %%rsp\n\tpushfq\n\torq $0x100, (%%rsp)\n\tpopfq\n\tadd $128, %%rsp"
+                 :
+                 :
+                 : "memory", "cc");
+    const long result = form.call(SYS_close, -1, nullptr, 0);
+    asm volatile("sub $128, %%rsp\n\tpushfq\n\tandq $~0x100, (%%rsp)\n\tpopfq\n\tadd $128, %%rsp"
+                 :
+                 :
+                 : "memory", "cc");
+    CHECK_EQ(result, -EBADF);
+    CHECK(came_by);
+    CHECK(!went_astray);
+    CHECK(signals_seen > 8);
+  }
 }
 
 TEST(gs_belongs_to_the_program) {
