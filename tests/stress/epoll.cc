@@ -150,7 +150,8 @@ void play(Stage& stage, const Waiting& waiting, bool separate_processes) {
         worker.step("add, change and remove other watches");
         int ends[2];
         OK(pipe2(ends, O_NONBLOCK | O_CLOEXEC));
-        watch(set, ends[0], EPOLLIN | (worker.random.one_in(2) ? EPOLLET : 0u), 100 + worker.number);
+        watch(set, ends[0], EPOLLIN | (worker.random.one_in(2) ? EPOLLET : 0u),
+              100 + worker.number);
         if (worker.random.one_in(2)) OK(write(ends[1], "x", 1));
         epoll_event event{EPOLLIN | EPOLLOUT, {.u64 = 100u + worker.number}};
         if (worker.random.one_in(2)) OK(epoll_ctl(set, EPOLL_CTL_MOD, ends[0], &event));

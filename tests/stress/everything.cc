@@ -303,10 +303,15 @@ const Call kCalls[] = {
     {"map a file",
      [](Player& p) -> long {
        const size_t at = p.below(60) * 4096;
-       const long result =
-           (long)mmap(p.area + at, 4 * 4096, PROT_READ | p.below(2) * PROT_WRITE,
-                      (p.below(2) ? MAP_SHARED : MAP_PRIVATE) | MAP_FIXED, p.number(), 0);
-       return result == -1 ? -1 : 0;
+       // Not straight to its place: Linux unmaps what is there before it knows that the file cannot
+       // be mapped, and something of the C library's might come to lie in the hole.
+       void* memory = mmap(nullptr, 4 * 4096, PROT_READ | p.below(2) * PROT_WRITE,
+                           p.below(2) ? MAP_SHARED : MAP_PRIVATE, p.number(), 0);
+       if (memory == MAP_FAILED) return -1;
+       return (long)mremap(memory, 4 * 4096, 4 * 4096, MREMAP_MAYMOVE | MREMAP_FIXED,
+                           p.area + at) == -1
+                  ? -1
+                  : 0;
      }},
     {"map anew",
      [](Player& p) -> long {
