@@ -120,7 +120,8 @@ Result<> find_program(Task& task, Fd directory, std::string_view path, vfs::Walk
 /// Ends the process's other threads and takes the leader's id. Under the kernel lock.
 Result<> become_only_thread(Task& task) {
   Process& process = *task.process;
-  if (process.exiting) return Errno::kEINTR;
+  // Of several threads that execute at once, the one that comes first ends the others.
+  if (process.exiting || task.exiting) return Errno::kEINTR;
   for (Task& thread : process.threads) {
     if (&thread != &task) signals::end_task(thread);
   }
