@@ -52,17 +52,23 @@ class History {
     entries_[index] = {operation, begin, end, worker.number};
   }
 
-  /// When all is quiet: fails unless the history can be told from `initial`; then forgets it.
-  void check(const typename Model::State& initial) {
+  /// When all is quiet: whether the history can be told from `initial`.
+  bool is_explained(const typename Model::State& initial) {
     const u32 count = count_;
     std::sort(entries_, entries_ + count,
               [](const Entry& a, const Entry& b) { return a.begin < b.begin; });
     Search search{{entries_, entries_ + count}, {}, {}, {}, 0};
     search.progress.assign(count, 0);
     search.notes.assign(count, 0);
-    if (!search.find(initial)) {
+    return search.find(initial);
+  }
+
+  /// When all is quiet: fails unless the history can be told; then forgets it.
+  void check(const typename Model::State& initial) {
+    if (!is_explained(initial)) {
       std::string text = "no order of these operations explains their results:";
-      for (const Entry& entry : search.entries) {
+      for (u32 i = 0; i < count_; ++i) {
+        const Entry& entry = entries_[i];
         text += "\n    [" + std::to_string(entry.begin) + "-" + std::to_string(entry.end) +
                 "] worker " + std::to_string(entry.worker) + ": " +
                 Model::describe(entry.operation);

@@ -258,6 +258,11 @@ struct Queue {
   }
 };
 
+/// One operation, alone: it happens between its ticks and nothing else does.
+void append(History<Queue>& history, bool write, int value) {
+  history.record(Worker{0, 0, 0, Random(0)}, {write, value}, [](Queue::Operation&) {});
+}
+
 void play_queue(Stage& stage, const std::function<void(int*)>& make) {
   const int processes = 2, threads = 2;
   Shared<History<Queue>> history;
@@ -288,6 +293,32 @@ void play_queue(Stage& stage, const std::function<void(int*)>& make) {
 }
 
 }  // namespace
+
+/// The checker of histories itself: it tells a queue from what is none.
+SCENE(history_checker) {
+  Shared<History<Queue>> right, lost, turned;
+  for (History<Queue>* history : {&*right, &*lost, &*turned}) {
+    append(*history, false, 0);
+    append(*history, true, 1);
+    append(*history, true, 2);
+  }
+  append(*right, false, 1);
+  append(*right, false, 2);
+  append(*lost, false, 1);
+  append(*lost, false, 0);
+  append(*turned, false, 2);
+  append(*turned, false, 1);
+  CHECK(right->is_explained({}));
+  CHECK(!lost->is_explained({}));
+  CHECK(!turned->is_explained({}));
+  // Two that overlap may be told either way.
+  Shared<History<Queue>> overlapping;
+  overlapping->record(Worker{0, 0, 0, Random(0)}, {true, 1},
+                      [&](Queue::Operation&) { append(*overlapping, true, 2); });
+  append(*overlapping, false, 1);
+  append(*overlapping, false, 2);
+  CHECK(overlapping->is_explained({}));
+}
 
 /// What goes through a pipe, or a pair of sockets, can be told as if it had been done in turn.
 SCENE(pipes_history) {
