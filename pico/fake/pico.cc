@@ -31,8 +31,6 @@ Thread& current() {
   return *fake::Backend::current();
 }
 
-void interrupt(const Thread&) {}
-
 usize copy_user(void* to, const void* from, usize size) {
   usize good = fake::Backend::accessible(reinterpret_cast<u64>(from), size);
   good = fake::Backend::accessible(reinterpret_cast<u64>(to), good);

@@ -285,6 +285,8 @@ SCENE(memory_break) {
   stage.rounds([&] {
     stage.everyone(stage.processes, stage.threads, [&](Worker& worker) {
       static Gate gate(stage.threads);
+      // Once all have started: the C library moves the break as well.
+      gate.pass();
       const u64 start = syscall(SYS_brk, 0);
       gate.pass();
       for (int i = 0; i < 60; ++i) {
