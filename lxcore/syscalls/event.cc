@@ -67,8 +67,7 @@ Result<Fd> signalfd4(Task& task, Fd fd, UserIn<abi::SigSet> mask, usize mask_siz
   const abi::SigSet wanted = TRY(mask.read());
   if (!flags.within(SfdFlag::kSFD_CLOEXEC | SfdFlag::kSFD_NONBLOCK)) return Errno::kEINVAL;
   if (fd.value != -1) {
-    TRY(find<SignalFd>(task, fd))
-    ->set_mask(wanted);
+    TRY(find<SignalFd>(task, fd))->set_mask(wanted);
     // Who waits for the old set looks again.
     task.process->signal_events.wake();
     return fd;
@@ -151,8 +150,7 @@ Result<i32> inotify_add_watch(Task& task, Fd fd, UserString path, u32 raw_mask) 
 }
 
 Result<> inotify_rm_watch(Task& task, Fd fd, i32 watch) {
-  return TRY(find<Inotify>(task, fd))
-  ->unwatch(watch);
+  return TRY(find<Inotify>(task, fd))->unwatch(watch);
 }
 
 Result<Fd> pidfd_open(Task& task, Pid pid, abi::PidfdFlags flags) {

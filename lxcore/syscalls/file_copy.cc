@@ -77,8 +77,7 @@ Result<usize> copy_file_range(Task& task, Fd from_fd, UserInOut<i64> from_offset
   constexpr u64 kMaxOffset = static_cast<u64>(INT64_MAX);
   if (from_at > kMaxOffset || to_at > kMaxOffset) return Errno::kEINVAL;
   if (count > kMaxOffset - from_at || count > kMaxOffset - to_at) return Errno::kEOVERFLOW;
-  const u64 size = TRY(from->inode().attributes())
-  .size;
+  const u64 size = TRY(from->inode().attributes()).size;
   count = std::min<u64>(count, from_at < size ? size - from_at : 0);
   if (&from->inode() == &to->inode() && to_at + count > from_at && to_at < from_at + count) {
     return Errno::kEINVAL;

@@ -8,8 +8,7 @@ namespace lxss::sys {
 namespace {
 
 Result<> set_flag(File& file, abi::OpenFlag flag, UserIn<i32> on) {
-  const bool set = TRY(on.read())
-  != 0;
+  const bool set = TRY(on.read()) != 0;
   file.set_status_flags(set ? file.flags() | flag : file.flags().without(flag));
   return {};
 }

@@ -56,8 +56,7 @@ Result<> sched_setaffinity(Task& task, Pid pid, usize size, UserAddr mask) {
 }
 
 Result<i32> sched_getscheduler(Task& task, Pid pid) {
-  return TRY(task_or_self(task, pid))
-  ->scheduling_policy;
+  return TRY(task_or_self(task, pid))->scheduling_policy;
 }
 
 Result<> sched_setscheduler(Task& task, Pid pid, i32 policy, UserIn<abi::SchedParam> param) {

@@ -57,10 +57,7 @@ Result<usize> select_until(Task& task, i32 count, UserAddr in_at, UserAddr out_a
     if (out.has(fd)) wanted |= kOutEvents;
     if (exceptional.has(fd)) wanted |= kExceptionalEvents;
     if (!wanted) continue;
-    requests.push_back({
-      TRY(task.files->get_io(Fd{static_cast<i32>(fd)}))
-      , wanted
-    });
+    requests.push_back({TRY(task.files->get_io(Fd{static_cast<i32>(fd)})), wanted});
     numbers.push_back(static_cast<u32>(fd));
   }
   TRY(poll_files(task, requests, deadline));

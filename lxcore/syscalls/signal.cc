@@ -132,8 +132,7 @@ Result<> pause(Task& task) {
 Result<i32> rt_sigtimedwait(Task& task, UserIn<abi::SigSet> set, UserOut<abi::SigInfo> info,
                             UserIn<abi::Timespec> timeout, usize size) {
   if (size != kSetSize) return Errno::kEINVAL;
-  const abi::SigSet wanted = TRY(set.read())
-  .without(abi::kUnblockableSignals);
+  const abi::SigSet wanted = TRY(set.read()).without(abi::kUnblockableSignals);
   host::Deadline deadline;
   if (timeout) {
     abi::Timespec length = TRY(timeout.read());

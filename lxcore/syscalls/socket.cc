@@ -102,8 +102,7 @@ Result<> connect(Task& task, Fd fd, UserAddr address, i32 size) {
 }
 
 Result<> listen(Task& task, Fd fd, i32 backlog) {
-  return TRY(net::socket_of(task, fd))
-  ->listen(task, backlog);
+  return TRY(net::socket_of(task, fd))->listen(task, backlog);
 }
 
 Result<Fd> accept(Task& task, Fd fd, UserAddr address, UserInOut<i32> size) {

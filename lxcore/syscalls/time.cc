@@ -59,10 +59,8 @@ Result<i64> times(Task& task, UserOut<abi::Tms> out) {
   const Process& process = *task.process;
   if (out) {
     const abi::Rusage use = host::usage(abi::kRUSAGE_SELF);
-    TRY(out.write({
-      ticks(TRY(clocks::to_ns(use.ru_utime))), ticks(TRY(clocks::to_ns(use.ru_stime))),
-          ticks(process.children_user_ns), ticks(process.children_system_ns)
-    }));
+    TRY(out.write({ticks(TRY(clocks::to_ns(use.ru_utime))), ticks(TRY(clocks::to_ns(use.ru_stime))),
+                   ticks(process.children_user_ns), ticks(process.children_system_ns)}));
   }
   return ticks(host::boottime_ns());
 }

@@ -139,10 +139,7 @@ Result<> timer_gettime(Task& task, i32 id, UserOut<abi::Itimerspec> out) {
   return out.write(interval_spec(*TRY(find_timer(task, id))));
 }
 
-Result<i32> timer_getoverrun(Task& task, i32 id) {
-  return TRY(find_timer(task, id))
-  ->overrun();
-}
+Result<i32> timer_getoverrun(Task& task, i32 id) { return TRY(find_timer(task, id))->overrun(); }
 
 Result<> timer_delete(Task& task, i32 id) {
   TRY(find_timer(task, id));

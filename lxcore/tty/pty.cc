@@ -136,15 +136,13 @@ Result<u64> Pty::master_ioctl(Task& task, u32 request, u64 raw_argument) {
       TRY(out.write(static_cast<i32>(number())));
       return u64{0};
     case abi::kTIOCSPTLCK:
-      locked_ = TRY(in.read())
-      != 0;
+      locked_ = TRY(in.read()) != 0;
       return u64{0};
     case abi::kTIOCGPTLCK:
       TRY(out.write(locked_));
       return u64{0};
     case abi::kTIOCPKT: {
-      const bool on = TRY(in.read())
-      != 0;
+      const bool on = TRY(in.read()) != 0;
       if (on && !packet_mode_) packet_events_ = 0;
       packet_mode_ = on;
       return u64{0};

@@ -341,8 +341,7 @@ Result<u64> Tty::ioctl(Task& task, u32 request, u64 raw_argument, TtyFile* file)
       return reply(argument, i32{(settings().c_cflag & abi::kCLOCAL) != 0});
     case abi::kTIOCSSOFTCAR: {
       abi::Termios2 changed = settings();
-      const bool on = TRY(UserIn<i32>{argument}.read())
-      != 0;
+      const bool on = TRY(UserIn<i32>{argument}.read()) != 0;
       changed.c_cflag = on ? changed.c_cflag | abi::kCLOCAL : changed.c_cflag & ~abi::kCLOCAL;
       discipline_.set_settings(changed);
       return u64{0};
