@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -198,6 +199,18 @@ TEST_F(ConcurrentTest, ASetTellsOfEveryEvent) {
   });
   EXPECT_GE(taken, kTotal);
 }
+
+#ifdef __SANITIZE_THREAD__
+TEST_F(ConcurrentTest, TheSanitizerSeesWhatNoLockGuards) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  constexpr int kStatusOfRaces = 66;
+  auto race = [this] {
+    instance_.run_at_once(threads(), [&](Task&) { kernel().last_pid.value += 1; });
+    std::exit(0);
+  };
+  EXPECT_EXIT(race(), testing::ExitedWithCode(kStatusOfRaces), "data race");
+}
+#endif
 
 }  // namespace
 }  // namespace lxss
