@@ -109,8 +109,9 @@ Result<> leave_shared_memory(Space& space, u64 scratch, u64 size);
 /// Makes a thread that runs guest code, or that is in an interruptible host call, trap.
 void interrupt(const Thread& thread);
 /// Confines the instance for good: files reachable only below `directories`, no host process,
-/// no new privileges, only the host calls that lxcore makes. control::Confinement bits.
+/// no new privileges, only the host calls that lxcore makes.
 struct Confinement {
+  enum Bit : u32 { kSeccomp = 1, kLandlockFiles = 2, kLandlockScope = 4 };
   u32 bits = 0;
   const char* failure = nullptr;  ///< one sentence if the host cannot
 };
@@ -196,6 +197,15 @@ struct Trap {
 
 namespace lxss::upcall {
 
+// The first three are called before there is a kernel: on the host's own stack, the first two
+// without an arena.
+
+/// The descriptor that sentences for the instance's log are written to.
+host::Fd log_file();
+/// This host lacks what an instance needs; says so, in one sentence, to whoever started it.
+void cannot_boot(const char* sentence);
+/// Zeroed memory that all processes share is there: lxcore's from now on.
+void arena_made(u64 begin, u64 size);
 /// A guest thread trapped. Returns when it is to go on with context().
 void trap(const pico::Trap& trap);
 /// The first process runs on its kernel stack: lxcore starts the instance. Never returns.

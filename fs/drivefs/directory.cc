@@ -16,7 +16,7 @@ Result<DriveInode::Entry> DriveInode::find_entry(host::Fd directory, std::string
     host_name = std::string(guest_name);
     status = host::status_at(directory, *host_name);
   }
-  return Entry { std::move(*host_name), TRY(std::move(status)) };
+  return Entry{std::move(*host_name), TRY(std::move(status))};
 }
 
 Result<std::string> DriveInode::new_name(host::Fd directory, std::string_view guest_name,
@@ -107,12 +107,10 @@ Result<> DriveInode::rename(std::string_view name, Inode& moved_inode, Inode& ne
   }
   HostHandle from = TRY(hold());
   HostHandle to = TRY(new_directory.hold());
-  const std::string old_name = TRY(find_entry(from.fd(), name))
-  .name;
+  const std::string old_name = TRY(find_entry(from.fd(), name)).name;
   std::string host_name;
   if (replaced) {
-    host_name = TRY(find_entry(to.fd(), new_guest_name))
-    .name;
+    host_name = TRY(find_entry(to.fd(), new_guest_name)).name;
   } else {
     // A file may change the case of its own name.
     host_name = TRY(new_directory.new_name(to.fd(), new_guest_name,

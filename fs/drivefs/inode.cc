@@ -69,8 +69,7 @@ Result<abi::Stat> DriveInode::status() {
   } else if (is_open()) {
     result = TRY(host::status(descriptor()));
   } else {
-    result = TRY(place())
-    .status;
+    result = TRY(place()).status;
   }
   update(result);
   return result;
@@ -87,8 +86,7 @@ Result<Attributes> DriveInode::attributes() {
   result.rdev = rdev();
   result.size = static_cast<u64>(status.st_size);
   // The length of the target that the guest reads.
-  if (is_symlink()) result.size = TRY(read_link())
-  .size();
+  if (is_symlink()) result.size = TRY(read_link()).size();
   result.blocks = static_cast<u64>(status.st_blocks);
   result.block_size = static_cast<u32>(status.st_blksize);
   result.accessed = status.st_atim;

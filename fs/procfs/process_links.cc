@@ -48,8 +48,7 @@ class FdLink final : public synthetic::Link {
   }
   Result<bool> follow(Task&, Path& target) override {
     TRY(check_inspect(subject_, {}));
-    target = TRY(file_of(subject_, fd_))
-    ->path();
+    target = TRY(file_of(subject_, fd_))->path();
     return true;
   }
   bool still_valid() override {

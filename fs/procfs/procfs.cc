@@ -4,6 +4,7 @@
 #include "fs/procfs/process_facts.h"
 #include "host/clock.h"
 #include "lxcore/kernel.h"
+#include "lxcore/task/names_in_proc.h"
 
 namespace lxss::procfs {
 

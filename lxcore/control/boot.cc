@@ -1,9 +1,8 @@
 // The start of an instance: kernel objects, file systems, confinement.
 #include "base/text.h"
-#include "fs/drivefs/drivefs.h"
-#include "fs/volfs/volfs.h"
 #include "host/channel.h"
 #include "host/clock.h"
+#include "lxcore/control/boot_mounts.h"
 #include "lxcore/control/launch.h"
 #include "lxcore/control/monitor.h"
 #include "lxcore/kernel.h"
@@ -13,6 +12,11 @@
 #include "lxcore/vfs/vfs.h"
 
 namespace lxss {
+
+// The wall names the kinds of confinement in its own words.
+static_assert(pico::Confinement::kSeccomp == u32(control::kSeccomp) &&
+              pico::Confinement::kLandlockFiles == u32(control::kLandlockFiles) &&
+              pico::Confinement::kLandlockScope == u32(control::kLandlockScope));
 
 namespace {
 
@@ -169,7 +173,7 @@ Result<> mount_drives(const control::Boot& boot, std::span<host::UniqueFd> descr
   for (u32 i = 0; i < boot.drive_count; ++i) {
     const control::Boot::Drive& drive = boot.drives[i];
     if (drive.letter < 'a' || drive.letter > 'z') return Errno::kEINVAL;
-    auto filesystem = TRY(drivefs::mount(descriptors[i].release(), drive));
+    auto filesystem = TRY(boot_mounts::drive(descriptors[i].release(), drive));
     std::string path = std::string("/mnt/") + drive.letter;
     std::string source = std::string(1, char(drive.letter - 'a' + 'A')) + ":";
     TRY(mount_point("/mnt"));
@@ -185,7 +189,7 @@ std::string host_name(const control::Boot& boot) {
 }
 
 void mount_all(const control::Boot& boot, std::span<host::UniqueFd> drives) {
-  auto root = volfs::mount(host::Fd{control::kRootFd});
+  auto root = boot_mounts::distribution(host::Fd{control::kRootFd});
   if (!root) fail("The distribution's directory does not hold a Linux file system.");
   auto mounted = vfs::mount(*root, Path{}, "rootfs", abi::MountFlag::kMS_NOATIME);
   if (!mounted) fail("The distribution's root directory cannot be mounted.");

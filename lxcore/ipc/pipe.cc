@@ -412,7 +412,7 @@ Result<u64> PipeFile::control(Task& task, i32 command, u64 argument) {
     case abi::kF_GETPIPE_SZ:
       return u64{pipe_->capacity()};
     case abi::kF_SETPIPE_SZ:
-      return u64 { TRY(pipe_->resize(*task.credentials, static_cast<u32>(argument))) };
+      return u64{TRY(pipe_->resize(*task.credentials, static_cast<u32>(argument)))};
     default:
       return Errno::kEINVAL;
   }

@@ -323,6 +323,7 @@ Result<u64> AddressSpace::remap(u64 old_begin, u64 old_length, u64 new_length,
 }
 
 u64 AddressSpace::set_break(u64 end) {
+  MutexHeld held(break_mutex);
   u64 current = brk_end;
   if (end < brk_begin || end > pico::kUserEnd) return current;
   u64 limit = Task::current().limit(abi::kRLIMIT_DATA);

@@ -53,6 +53,7 @@ class AddressSpace final : public RefCounted {
   // As set up by exec.
   u64 code_begin = 0, code_end = 0, data_begin = 0, data_end = 0;
   u64 brk_begin = 0, brk_end = 0;
+  Mutex break_mutex;    ///< one set_break() at a time; before `mutex`
   u64 stack_begin = 0;  ///< initial stack pointer
   u64 arguments_begin = 0, arguments_end = 0;
   u64 environment_begin = 0, environment_end = 0;

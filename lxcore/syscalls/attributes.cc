@@ -112,8 +112,7 @@ Result<> change_times_at(Task& task, Fd directory, UserString path, const Times&
 
 Result<Times> read_times(UserIn<abi::Timeval> from) {
   if (!from) return Times{};
-  const abi::Timeval accessed = TRY(from.read(0))
-  , modified = TRY(from.read(1));
+  const abi::Timeval accessed = TRY(from.read(0)), modified = TRY(from.read(1));
   for (const abi::Timeval& time : {accessed, modified}) {
     if (time.tv_usec < 0 || time.tv_usec >= abi::kUSEC_PER_SEC) return Errno::kEINVAL;
   }
@@ -187,7 +186,7 @@ Result<> utimensat(UnlockedTask task, Fd directory, UserString path, UserIn<abi:
                    abi::AtFlags flags) {
   Times given;
   if (times) {
-    given = { TRY(times.read(0)), TRY(times.read(1)) };
+    given = {TRY(times.read(0)), TRY(times.read(1))};
     if (given.accessed.tv_nsec == abi::kUTIME_OMIT && given.modified.tv_nsec == abi::kUTIME_OMIT) {
       return {};  // Linux: nothing is looked at
     }

@@ -177,10 +177,7 @@ Result<u64> fcntl(UnlockedTask calling, Fd fd, i32 command, u64 argument) {
       return static_cast<u64>(copy.value);
     }
     case abi::kF_GETFD:
-      return u64 {
-        TRY(task.files->close_on_exec(fd))
-        ? static_cast<u64>(abi::kFD_CLOEXEC) : 0
-      };
+      return u64{TRY(task.files->close_on_exec(fd)) ? static_cast<u64>(abi::kFD_CLOEXEC) : 0};
     case abi::kF_SETFD:
       TRY(task.files->set_close_on_exec(fd, argument & abi::kFD_CLOEXEC));
       return u64{0};

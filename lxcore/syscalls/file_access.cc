@@ -46,8 +46,7 @@ Result<usize> write_at(Task& task, File& file, IoBuffer& buffer, u64 offset, Wri
   const bool regular = inode.is_regular();
   const bool append =
       options.append || (!options.no_append && file.flags().has(OpenFlag::kO_APPEND));
-  if (append && regular) offset = TRY(inode.attributes())
-  .size;
+  if (append && regular) offset = TRY(inode.attributes()).size;
   if (regular && !buffer.empty()) {
     const u64 limit = task.limit(abi::kRLIMIT_FSIZE);
     if (offset >= limit) TRY(check_size_limit(task, offset + 1));

@@ -176,8 +176,7 @@ Result<u64> membarrier(UnlockedTask, i32 command, u32 flags, i32 cpu) {
   constexpr u32 kServed = 0x7f;
   if (command == kQuery) {
     if (flags != 0) return Errno::kEINVAL;
-    return TRY(host::memory_barrier(kQuery, 0, 0))
-    &kServed;
+    return TRY(host::memory_barrier(kQuery, 0, 0)) & kServed;
   }
   if (command < 0 || !std::has_single_bit(u32(command)) || !(u32(command) & kServed)) {
     return Errno::kEINVAL;

@@ -148,8 +148,7 @@ Result<> pause(UnlockedTask task) {
 Result<i32> rt_sigtimedwait(UnlockedTask task, UserIn<abi::SigSet> set, UserOut<abi::SigInfo> info,
                             UserIn<abi::Timespec> timeout, usize size) {
   if (size != kSetSize) return Errno::kEINVAL;
-  const abi::SigSet wanted = TRY(set.read())
-  .without(abi::kUnblockableSignals);
+  const abi::SigSet wanted = TRY(set.read()).without(abi::kUnblockableSignals);
   host::Deadline deadline;
   if (timeout) {
     deadline = clocks::deadline_after(TRY(clocks::to_ns(TRY(timeout.read()))));

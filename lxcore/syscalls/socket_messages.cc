@@ -34,12 +34,11 @@ Result<Header> parse_header(const abi::MsgHdr& raw) {
   if (raw.msg_iovlen > IoBuffer::kMaxPieces) return Errno::kEMSGSIZE;
   // Linux: a longer address is cut rather than refused.
   const i32 name_size = std::min(raw.msg_namelen, static_cast<i32>(Address::kMaxSize));
-  return Header {
-    .name = UserAddr{raw.msg_name}, .name_size = raw.msg_name != 0 ? name_size : 0,
-    .control = UserAddr{raw.msg_control},
-    .control_size = raw.msg_control != 0 ? raw.msg_controllen : 0,
-    .data = TRY(IoBuffer::user_vector(UserAddr{raw.msg_iov}, raw.msg_iovlen))
-  };
+  return Header{.name = UserAddr{raw.msg_name},
+                .name_size = raw.msg_name != 0 ? name_size : 0,
+                .control = UserAddr{raw.msg_control},
+                .control_size = raw.msg_control != 0 ? raw.msg_controllen : 0,
+                .data = TRY(IoBuffer::user_vector(UserAddr{raw.msg_iov}, raw.msg_iovlen))};
 }
 
 Result<usize> send_one(Task& task, Socket& socket, const abi::MsgHdr& raw, abi::MsgFlags flags) {

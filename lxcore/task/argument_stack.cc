@@ -58,7 +58,7 @@ Result<usize> ArgumentStack::push_vector(UserAddr vector) {
     if (++count * kPointer > used_from_ - limit_) return Errno::kE2BIG;
   }
   for (usize i = count; i-- > 0;) {
-    UserAddr string { TRY(pointers.read(i)) };
+    UserAddr string{TRY(pointers.read(i))};
     auto text = copy_string_in(string, kMaxString - 1);
     if (!text) return text.is(Errno::kENAMETOOLONG) ? Errno::kE2BIG : text.error();
     TRY(push(*text));

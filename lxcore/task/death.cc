@@ -6,11 +6,11 @@
 // what the host knows better is read again. Anything else is torn for all, and the instance stops
 // with one sentence. References on the dead stacks are leaked.
 #include "base/text.h"
-#include "fs/procfs/procfs.h"
 #include "lxcore/control/launch.h"
 #include "lxcore/ipc/sysv.h"
 #include "lxcore/kernel.h"
 #include "lxcore/task/lifecycle.h"
+#include "lxcore/task/names_in_proc.h"
 
 namespace lxss::lifecycle {
 

@@ -1,13 +1,13 @@
 // The end of tasks and processes.
 #include "abi/linux/futex.h"
 #include "base/text.h"
-#include "fs/procfs/procfs.h"
 #include "host/clock.h"
 #include "host/wait.h"
 #include "lxcore/control/launch.h"
 #include "lxcore/ipc/sysv.h"
 #include "lxcore/kernel.h"
 #include "lxcore/task/lifecycle.h"
+#include "lxcore/task/names_in_proc.h"
 #include "lxcore/time/posix_timers.h"
 #include "lxcore/tty/tty.h"
 

@@ -1,10 +1,9 @@
 // Looking tasks up, and the small objects around them.
 #include <algorithm>
 
-#include "fs/procfs/procfs.h"
-
 #include "lxcore/kernel.h"
 #include "lxcore/task/lifecycle.h"
+#include "lxcore/task/names_in_proc.h"
 #include "lxcore/time/posix_timers.h"
 #include "lxcore/tty/tty.h"
 

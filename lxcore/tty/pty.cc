@@ -162,8 +162,7 @@ Result<u64> Pty::master_ioctl(Task& task, u32 request, u64 raw_argument) {
       TRY(out.write(static_cast<i32>(number())));
       return u64{0};
     case abi::kTIOCSPTLCK:
-      locked_ = TRY(in.read())
-      != 0;
+      locked_ = TRY(in.read()) != 0;
       return u64{0};
     case abi::kTIOCGPTLCK:
       TRY(out.write(locked()));

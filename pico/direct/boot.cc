@@ -8,11 +8,8 @@
 #include <algorithm>
 #include <charconv>
 #include <new>
-#include <string_view>
 
 #include "host/linux/syscall.h"
-#include "lxcore/control/protocol.h"
-#include "lxcore/mm/heap.h"
 #include "pico/direct/direct.h"
 
 asm(R"(
@@ -34,10 +31,8 @@ using host::sys::call;
 namespace {
 
 [[noreturn]] void fail(const char* sentence) {
-  call(SYS_write, control::kLogFd, sentence, __builtin_strlen(sentence));
-  control::BootFailed message;
-  std::string_view(sentence).copy(message.text, sizeof message.text - 1);
-  call(SYS_write, control::kControlFd, &message, sizeof message);
+  call(SYS_write, upcall::log_file().value, sentence, __builtin_strlen(sentence));
+  upcall::cannot_boot(sentence);
   for (;;) call(SYS_exit_group, 1);
 }
 
@@ -202,9 +197,9 @@ extern "C" [[noreturn]] void lxss_boot(const u64* stack) {
   BootInfo& info = *new (reinterpret_cast<void*>(kArenaBegin)) BootInfo;
   info.machine = read_auxiliary_vector(stack);
   info.monitor_process = static_cast<i32>(call(SYS_getpid));
-  info.log_fd = control::kLogFd;
+  info.log_fd = upcall::log_file().value;
   read_oom_score();
-  heap::initialise(kArenaBegin + kPageSize, kArenaSize - kPageSize);
+  upcall::arena_made(kArenaBegin + kPageSize, kArenaSize - kPageSize);
 
   call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   call(SYS_prctl, PR_SET_NAME, "lxss-init", 0, 0, 0);

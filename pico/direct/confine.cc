@@ -3,7 +3,6 @@
 #include <sys/prctl.h>
 
 #include "host/linux/syscall.h"
-#include "lxcore/control/protocol.h"
 #include "pico/direct/filter.h"
 
 namespace lxss::pico {
@@ -56,7 +55,7 @@ constexpr u64 kLandlockNeeded = kLandlockWriteFile | kLandlockReadFile | kLandlo
                                 kLandlockTruncate;
 constexpr u64 kScopeAbstractSockets = 1, kScopeSignals = 2;
 
-/// Bits of control::Confinement; 0 if this host has no Landlock.
+/// Bits of Confinement; 0 if this host has no Landlock.
 u32 enter_landlock(std::span<const host::Fd> directories) {
   i64 version = call(SYS_landlock_create_ruleset, nullptr, 0, 1);
   if (version < 1) return 0;
@@ -66,11 +65,11 @@ u32 enter_landlock(std::span<const host::Fd> directories) {
                                         : 0x1fff;
   LandlockRuleset rules{all_rights, 0, 0};
   usize rules_size = version >= 4 ? 16 : 8;
-  u32 bits = control::kLandlockFiles;
+  u32 bits = Confinement::kLandlockFiles;
   if (version >= 6) {
     rules.scoped = kScopeAbstractSockets | kScopeSignals;
     rules_size = sizeof rules;
-    bits |= control::kLandlockScope;
+    bits |= Confinement::kLandlockScope;
   }
   i64 ruleset = call(SYS_landlock_create_ruleset, &rules, rules_size, 0);
   if (ruleset < 0) return 0;
@@ -92,7 +91,7 @@ Confinement confine(std::span<const host::Fd> directories) {
   }
   drop_capabilities();
   u32 bits = enter_landlock(directories);
-  if (!(bits & control::kLandlockFiles)) {
+  if (!(bits & Confinement::kLandlockFiles)) {
     return {0,
             "This host's kernel has no Landlock; Linux 5.13 or newer with it enabled is needed."};
   }
@@ -104,7 +103,7 @@ Confinement confine(std::span<const host::Fd> directories) {
             "This host's kernel refuses a seccomp filter; a kernel with CONFIG_SECCOMP_FILTER is "
             "needed."};
   }
-  return {bits | control::kSeccomp, nullptr};
+  return {bits | Confinement::kSeccomp, nullptr};
 }
 
 }  // namespace lxss::pico

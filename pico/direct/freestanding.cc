@@ -65,17 +65,17 @@ int __cxa_atexit(void (*)(void*), void*, void*) { LXSS_PANIC("static destructor"
 
 namespace std {
 
-[[noreturn]] void __throw_length_error(const char* what) { LXSS_PANIC(what); }
-[[noreturn]] void __throw_logic_error(const char* what) { LXSS_PANIC(what); }
-[[noreturn]] void __throw_out_of_range(const char* what) { LXSS_PANIC(what); }
-[[noreturn]] void __throw_out_of_range_fmt(const char* what, ...) { LXSS_PANIC(what); }
-[[noreturn]] void __throw_bad_alloc() { LXSS_PANIC("bad_alloc"); }
-[[noreturn]] void __throw_bad_array_new_length() { LXSS_PANIC("bad_array_new_length"); }
-[[noreturn]] void __throw_bad_function_call() { LXSS_PANIC("bad_function_call"); }
-[[noreturn]] void __throw_bad_optional_access() { LXSS_PANIC("bad_optional_access"); }
-[[noreturn]] void __throw_bad_variant_access(const char* what) { LXSS_PANIC(what); }
-[[noreturn]] void __glibcxx_assert_fail(const char* file, int line, const char*,
-                                        const char* what) noexcept {
+[[gnu::noreturn]] void __throw_length_error(const char* what) { LXSS_PANIC(what); }
+[[gnu::noreturn]] void __throw_logic_error(const char* what) { LXSS_PANIC(what); }
+[[gnu::noreturn]] void __throw_out_of_range(const char* what) { LXSS_PANIC(what); }
+[[gnu::noreturn]] void __throw_out_of_range_fmt(const char* what, ...) { LXSS_PANIC(what); }
+[[gnu::noreturn]] void __throw_bad_alloc() { LXSS_PANIC("bad_alloc"); }
+[[gnu::noreturn]] void __throw_bad_array_new_length() { LXSS_PANIC("bad_array_new_length"); }
+[[gnu::noreturn]] void __throw_bad_function_call() { LXSS_PANIC("bad_function_call"); }
+[[gnu::noreturn]] void __throw_bad_optional_access() { LXSS_PANIC("bad_optional_access"); }
+[[gnu::noreturn]] void __throw_bad_variant_access(const char* what) { LXSS_PANIC(what); }
+[[gnu::noreturn]] void __glibcxx_assert_fail(const char* file, int line, const char*,
+                                             const char* what) noexcept {
   lxss::panic(file, line, what);
 }
 

@@ -1,49 +1,27 @@
-// The hosted pico backend for unit tests: lxcore's code in an ordinary process.
+// The hosted pico backend for unit tests: what stands in for a CPU and for waiting in the host.
 //
-// One host thread plays all tasks, one at a time; a test says who runs. Guest memory is the
-// test's own memory. Nothing here is Linux's semantics: those are the code under test.
+// Guest memory is the test's own memory, guest code does not run. A host thread plays the task that
+// it became (pico::become). Usually one host thread plays all tasks, one at a time, and a sleep is
+// the moment to let others act; or each task has a host thread of its own, and a sleep is a sleep.
+// Nothing here knows lxcore: what a test needs of a kernel is in tests/unit/fake_kernel.h.
 #pragma once
 
 #include <functional>
-#include <memory>
 
-#include "lxcore/kernel.h"
+#include "pico/pico.h"
 
 namespace lxss::fake {
 
-/// A kernel without an instance around it. One at a time; made and destroyed by the test's
-/// fixture. The calling thread holds the kernel lock as long as it lives.
-class Instance {
- public:
-  Instance();
-  ~Instance();
-  Instance(const Instance&) = delete;
-  Instance& operator=(const Instance&) = delete;
+/// Called when the calling thread would sleep, with lxcore's locks free. Returns with the same
+/// thread current. False if nobody is there to act.
+using OnSleep = std::function<bool()>;
 
-  Kernel& kernel() { return *kernel_; }
+/// How threads sleep from now on. With `on_sleep`, one host thread plays all tasks: a sleep calls
+/// it and ends, and one that is not woken then and has no deadline ends the test. Without, sleeps
+/// are the host's. Only while no other host thread runs.
+void set_sleeping(OnSleep on_sleep);
 
-  /// A process with one thread: root's credentials, no files, working directory and root at the
-  /// kernel's root (which the test mounts), default limits. It is the child of init.
-  Task& new_process();
-  /// A thread of `task`'s process that shares all it has.
-  Task& new_thread(Task& task);
-  /// The task ends, as far as the tables are concerned.
-  void forget(Task& task);
-
-  /// pico::current() is `task` from now on.
-  void run_as(Task& task);
-
-  /// Called when the current task would sleep. It lets others act (run_as) and returns with the
-  /// same task current. If the task is still not woken then, and has no deadline, the test fails.
-  std::function<void()> on_block;
-
-  /// Copies from or to [begin, begin + size) fault until the next call.
-  void make_inaccessible(const void* begin, usize size);
-
- private:
-  friend struct Backend;
-  std::unique_ptr<Kernel> kernel_;
-  u64 fault_begin_ = 0, fault_end_ = 0;
-};
+/// Copies from or to [begin, begin + size) fault until the next call.
+void make_inaccessible(const void* begin, usize size);
 
 }  // namespace lxss::fake

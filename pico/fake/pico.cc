@@ -15,13 +15,6 @@ void panic(const char* file, int line, const char* message) {
   std::abort();
 }
 
-namespace heap {
-/// The heap is malloc's.
-bool has_room() { return true; }
-void TaskCache::give_back() {}
-void host_process_died(i32) {}
-}  // namespace heap
-
 namespace pico {
 
 i32 caller() {
@@ -33,8 +26,6 @@ Thread& current() {
   LXSS_ASSERT(fake::Backend::current());
   return *fake::Backend::current();
 }
-
-void interrupt(const Thread&) {}
 
 usize copy_user(void* to, const void* from, usize size) {
   usize good = fake::Backend::accessible(reinterpret_cast<u64>(from), size);

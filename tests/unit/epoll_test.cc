@@ -9,7 +9,7 @@
 #include "lxcore/ipc/poller.h"
 #include "lxcore/syscalls/event.h"
 #include "lxcore/syscalls/poll.h"
-#include "pico/fake/fake.h"
+#include "tests/unit/fake_kernel.h"
 
 #include <sys/socket.h>
 #include <unistd.h>

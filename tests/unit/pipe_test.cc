@@ -10,7 +10,7 @@
 #include "lxcore/ipc/poller.h"
 #include "lxcore/syscalls/event.h"
 #include "lxcore/syscalls/ipc.h"
-#include "pico/fake/fake.h"
+#include "tests/unit/fake_kernel.h"
 
 namespace lxss {
 namespace {

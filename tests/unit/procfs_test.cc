@@ -6,6 +6,7 @@
 #include "fs/devfs/devfs.h"
 #include "fs/sysfs/sysfs.h"
 #include "fs/tmpfs/tmpfs.h"
+#include "lxcore/task/names_in_proc.h"
 #include "tests/unit/volfs_fixture.h"
 
 namespace lxss {

@@ -4,7 +4,7 @@
 #include "lxcore/ipc/sysv.h"
 #include "lxcore/task/id_set.h"
 #include "lxcore/task/lifecycle.h"
-#include "pico/fake/fake.h"
+#include "tests/unit/fake_kernel.h"
 
 namespace lxss {
 namespace {

@@ -11,7 +11,7 @@
 #include "lxcore/syscalls/time.h"
 #include "lxcore/time/clocks.h"
 #include "lxcore/time/posix_timers.h"
-#include "pico/fake/fake.h"
+#include "tests/unit/fake_kernel.h"
 
 namespace lxss {
 namespace {

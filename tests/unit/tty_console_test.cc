@@ -13,7 +13,7 @@
 #include "lxcore/tty/host_stream.h"
 #include "lxcore/tty/pty_system.h"
 #include "lxcore/vfs/devices.h"
-#include "pico/fake/fake.h"
+#include "tests/unit/fake_kernel.h"
 
 namespace lxss {
 namespace {

@@ -10,7 +10,7 @@
 #include "lxcore/tty/pty_system.h"
 #include "lxcore/vfs/devices.h"
 #include "lxcore/vfs/vfs.h"
-#include "pico/fake/fake.h"
+#include "tests/unit/fake_kernel.h"
 
 namespace lxss {
 namespace {

@@ -10,7 +10,7 @@
 #include "lxcore/syscalls/file.h"
 #include "lxcore/syscalls/path.h"
 #include "lxcore/vfs/vfs.h"
-#include "pico/fake/fake.h"
+#include "tests/unit/fake_kernel.h"
 
 namespace lxss {
 

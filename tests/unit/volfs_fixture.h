@@ -13,7 +13,7 @@
 #include "fs/volfs/format.h"
 #include "fs/volfs/volfs.h"
 #include "lxcore/vfs/vfs.h"
-#include "pico/fake/fake.h"
+#include "tests/unit/fake_kernel.h"
 
 namespace lxss {
 
