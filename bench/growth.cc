@@ -51,9 +51,7 @@ class Run {
   }
   /// For what is already there.
   void has(long size) const { outcome_.size = size; }
-  void measure(const Operation& operation) const {
-    outcome_.ns = median_ns(operation, kMeasureNs, 5);
-  }
+  void measure(const Operation& operation) const { outcome_.ns = cost_ns(operation, kMeasureNs); }
   /// For what uses itself up: the time of `count` together.
   void measure_once(long count, const Operation& all) const {
     took(time_once(all, 1) / static_cast<double>(count));

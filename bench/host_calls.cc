@@ -1,16 +1,14 @@
 // Operations to be counted from outside: how many calls each asks of the host. A request is
 // `ROW COUNT`; the program repeats the row's operation that often and answers {"done": COUNT}. Its
 // name, by which the counter finds it on the host, is the program's argument.
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <map>
 #include <memory>
 
+#include "connection.h"
 #include "measure.h"
 
 using namespace bench;
@@ -19,40 +17,15 @@ namespace {
 
 constexpr size_t kPage = 4096;
 constexpr int kReady = 16;
+constexpr int kPages = 64;
 
 int page_file(const char* name) {
-  static const std::string page(kPage, 'x');
+  static const std::string pages(kPages * kPage, 'x');
   const int fd = open(name, O_RDWR | O_CREAT, 0644);
-  REQUIRE(fd >= 0 && pwrite(fd, page.data(), kPage, 0) == static_cast<ssize_t>(kPage));
+  REQUIRE(fd >= 0 &&
+          pwrite(fd, pages.data(), pages.size(), 0) == kPages * static_cast<ssize_t>(kPage));
   return fd;
 }
-
-struct Listener {
-  Listener() {
-    sockaddr_in wanted = {};
-    wanted.sin_family = AF_INET;
-    wanted.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    REQUIRE(bind(fd, reinterpret_cast<sockaddr*>(&wanted), sizeof wanted) == 0);
-    REQUIRE(listen(fd, 128) == 0);
-    REQUIRE(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  }
-  int connected() const {
-    const int client = socket(AF_INET, SOCK_STREAM, 0);
-    REQUIRE(connect(client, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-    return client;
-  }
-  int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address = {};
-};
-
-struct Connection {
-  explicit Connection(const Listener& listener)
-      : client(listener.connected()), server(accept(listener.fd, nullptr, nullptr)) {
-    REQUIRE(server >= 0);
-  }
-  int client, server;
-};
 
 Operation transfer(int from, int to, size_t size) {
   return [from, to, size] {
@@ -62,18 +35,9 @@ Operation transfer(int from, int to, size_t size) {
   };
 }
 
-/// epoll_wait that finds `kReady` sockets readable; none of them is read.
-Operation ready_sockets() {
-  const Listener listener;
-  const int epoll = epoll_create1(0);
-  for (int i = 0; i < kReady; ++i) {
-    const Connection connection(listener);
-    REQUIRE(send(connection.client, "x", 1, 0) == 1);
-    epoll_event event = {.events = EPOLLIN, .data = {}};
-    REQUIRE(epoll_ctl(epoll, EPOLL_CTL_ADD, connection.server, &event) == 0);
-  }
-  usleep(10'000);
-  return [epoll] {
+/// Finds all of the sockets readable; none of them is read.
+Operation wait_for_ready() {
+  return [epoll = ready_sockets(kReady)] {
     epoll_event seen[kReady];
     REQUIRE(epoll_wait(epoll, seen, kReady, -1) == kReady);
   };
@@ -84,8 +48,7 @@ Operation ready_sockets() {
 Operation served_request() {
   const Connection connection{Listener()};
   const int epoll = epoll_create1(0);
-  epoll_event event = {.events = EPOLLIN, .data = {}};
-  REQUIRE(epoll_ctl(epoll, EPOLL_CTL_ADD, connection.server, &event) == 0);
+  watch(epoll, connection.server);
   return [epoll, connection] {
     char buffer[64] = {};
     epoll_event seen;
@@ -102,8 +65,8 @@ const std::map<std::string, std::function<Operation()>> kRows = {
      [] {
        return [fd = page_file("page"), at = 0]() mutable {
          char buffer[kPage];
-         if (at++ % 64 == 63) lseek(fd, 0, SEEK_SET);
-         REQUIRE(read(fd, buffer, kPage) >= 0);
+         if (at++ % kPages == 0) lseek(fd, 0, SEEK_SET);
+         REQUIRE(read(fd, buffer, kPage) == static_cast<ssize_t>(kPage));
        };
      }},
     {"pread-4K",
@@ -117,7 +80,7 @@ const std::map<std::string, std::function<Operation()>> kRows = {
      [] {
        return [fd = page_file("page"), at = 0]() mutable {
          static const char buffer[kPage] = {};
-         if (at++ % 64 == 63) lseek(fd, 0, SEEK_SET);
+         if (at++ % kPages == 0) lseek(fd, 0, SEEK_SET);
          REQUIRE(write(fd, buffer, kPage) == static_cast<ssize_t>(kPage));
        };
      }},
@@ -185,7 +148,7 @@ const std::map<std::string, std::function<Operation()>> kRows = {
          close(connection.server);
        };
      }},
-    {"epoll_wait-16-ready", ready_sockets},
+    {"epoll_wait-16-ready", wait_for_ready},
     {"served-request", served_request},
     {"mmap-cycle",
      [] {

@@ -49,13 +49,19 @@ inline long count_for(const Operation& operation, double duration_ns) {
   return std::max(1L, static_cast<long>(duration_ns / std::max(1.0, time_once(operation, 3))));
 }
 
-/// The median of `rounds` times of the operation that together take about `duration_ns`.
-inline double median_ns(const Operation& operation, long duration_ns, int rounds = 7) {
-  const long count = count_for(operation, static_cast<double>(duration_ns) / rounds);
+/// The cost of one operation, from short rounds that together take about `duration_ns`: the lower
+/// quartile, as what other programs do to a round only makes it longer.
+inline double cost_ns(const Operation& operation, long duration_ns) {
+  constexpr int kRounds = 31;
+  const long count = count_for(operation, static_cast<double>(duration_ns) / kRounds);
   std::vector<double> times;
-  for (int i = 0; i < rounds; ++i) times.push_back(time_once(operation, count));
-  std::nth_element(times.begin(), times.begin() + rounds / 2, times.end());
-  return times[rounds / 2];
+  times.reserve(kRounds);
+  const long end = now_ns() + 4 * duration_ns;
+  while (times.size() < kRounds && (times.size() < 3 || now_ns() < end))
+    times.push_back(time_once(operation, count));
+  const auto quartile = times.begin() + static_cast<long>(times.size() / 4);
+  std::nth_element(times.begin(), quartile, times.end());
+  return *quartile;
 }
 
 inline void reap(pid_t pid) { REQUIRE(waitpid(pid, nullptr, 0) == pid); }
