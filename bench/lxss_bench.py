@@ -78,6 +78,9 @@ def measure(options, tables):
                       40 if options.quick else 100, options.programs, options.host_process, tables, options.patience)
     if options.runner:
         context.sides.append(Side("guest", options.runner))
+    missing = materials.missing(options.programs)
+    if missing:
+        sys.exit(f"{options.programs} lacks {', '.join(missing)}: ninja -C build/release benchmarks makes them")
     try:
         archive = materials.pack(options.programs)
         for side in context.sides:

@@ -285,7 +285,7 @@ int main(int argc, char** argv) {
   measure_plain(rows);
   measure_files(rows);
   measure_memory(rows);
-  measure_processes(bench, self);
+  measure_processes(rows, self);
   measure_communication(rows);
   std::filesystem::remove_all(directory);
 }

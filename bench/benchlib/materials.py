@@ -34,12 +34,15 @@ def _add_tree(tar):
         _add_text(tar, f"tree/d{i % 50}/file{i}.txt", f"line {i}\n" * (i % 100 + 1))
 
 
+def missing(programs):
+    return [name for name in PROGRAMS if not (programs / name).exists()]
+
+
 def pack(programs):
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for name in PROGRAMS:
-            if (programs / name).exists():
-                tar.add(programs / name, arcname=name)
+            tar.add(programs / name, arcname=name)
         _add_project(tar)
         _add_tree(tar)
     return archive.getvalue()
