@@ -14,7 +14,8 @@ figures are good as ratios, absolute times mean nothing elsewhere. bench/README.
 
 
 def write(path, result, tables):
+    path.parent.mkdir(parents=True, exist_ok=True)
     image = path.with_suffix(".svg")
     image.write_text(plot.draw(tables))
-    parts = [HEAD.format(**result, plot=image.name), *(table.markdown() for table in tables.values())]
+    parts = [HEAD.format(**result | {"kernel": result["kernel"].split("-")[0]}, plot=image.name), *(table.markdown() for table in tables.values())]
     path.write_text("\n\n".join(part.strip() for part in parts) + "\n")

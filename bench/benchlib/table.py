@@ -20,29 +20,29 @@ class Table:
     rows: list = dataclasses.field(default_factory=list)
     note: str = ""
 
-    def cells(self, row):
+    def cells(self, row, longest):
         for column in self.columns:
             value = row.get(column.key)
             if value is None:
                 yield "-"
             elif isinstance(value, str):
-                yield value
+                yield value if len(value) <= longest else value[:longest - 3] + "..."
             else:
                 yield column.form.format(value)
 
-    def _grid(self):
+    def _grid(self, longest):
         return [["", *(column.label for column in self.columns)],
-                *([row["name"], *self.cells(row)] for row in self.rows)]
+                *([row["name"], *self.cells(row, longest)] for row in self.rows)]
 
     def text(self):
-        grid = self._grid()
+        grid = self._grid(60)
         widths = [max(len(line[i]) for line in grid) for i in range(len(grid[0]))]
         lines = ["  ".join([line[0].ljust(widths[0]), *(cell.rjust(width)
                  for cell, width in zip(line[1:], widths[1:]))]).rstrip() for line in grid]
         return "\n".join([self.title, *lines])
 
     def markdown(self):
-        grid = self._grid()
+        grid = self._grid(1000)
         lines = [f"| {' | '.join(line)} |" for line in grid]
         lines.insert(1, "|---" + "|--:" * len(self.columns) + "|")
         return "\n".join([f"## {self.title}", *([self.note, ""] if self.note else []), *lines])

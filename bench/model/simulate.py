@@ -13,7 +13,7 @@ shared thing saturates first, and about where.
 import heapq
 import random
 
-OPERATIONS = 6000  # of all cores together, of one simulation
+OPERATIONS = 6000  # of all cores together, of one simulation; more if a core would not see its whole mix
 
 
 class Resource:
@@ -55,17 +55,25 @@ def simulate(operations, weights, times, inputs, cores, pick, seed=1):
     resources = {}
     for _, shared in steps.values():
         for name, hold in shared:
-            remote = transfer * pick(inputs["host"]["descriptor_line"]) if hold is None else handover
-            resources.setdefault(name, Resource(local if hold is None else 0, remote))
+            if hold is None:
+                writes = pick(inputs["host"]["descriptor_line"])
+                resources.setdefault(name, Resource(local * writes, transfer * writes))
+            else:
+                resources.setdefault(name, Resource(0, handover))
     # Events in the order of time: (when, core, what is left of the operation).
     queue = [(chance.random() * 100, core, []) for core in range(cores)]
     heapq.heapify(queue)
     done, now = 0, 0.0
-    while done < OPERATIONS + cores:
+    mix = [name for name in names for _ in range(weights[name])]
+    decks = [[] for _ in range(cores)]
+    wanted = max(OPERATIONS, 2 * cores * len(mix))
+    while done < wanted + cores:
         now, core, left = heapq.heappop(queue)
         if not left:
             done += 1
-            private, shared = steps[chance.choices(names, [weights[name] for name in names])[0]]
+            if not decks[core]:
+                decks[core] = chance.sample(mix, len(mix))
+            private, shared = steps[decks[core].pop()]
             parts = len(shared) + 1
             spread = private / parts * (0.9 + 0.2 * chance.random())
             left = [step for name, hold in shared for step in (("run", spread), (name, hold or 0))] + [("run", spread)]

@@ -70,7 +70,7 @@ def measure(context):
         if row.get("native_p999") is not None and row.get("guest_p999") is not None:
             row["above"] = row["guest_p999"] - row["native_p999"]
         rows.append(row)
-    columns = [Column(f"{side}_{key}", f"{side}, {label}", "{:,.1f}", "less" if side == "guest" else "")
+    columns = [Column(f"{side}_{key}", f"{side}, {label}", "{:,.1f}")
                for side in ("native", "guest") for key, label in (("p50", "p50"), ("p999", "p99.9"), ("worst", "worst"))]
     return [Table("latency", "A stat beside a hostile loop", columns + [Column("above", "above", "{:+,.0f}", "less")],
                   rows, NOTE)]

@@ -16,30 +16,23 @@ out counts."""
 NOTE = """Throughput of N cores as a multiple of one core's, by simulation (bench/model: from this run's times of single
 operations, and the inputs' shares and ranges), in brackets the range; and what shared thing is busiest at 64 cores.
 These are no measurements. `one lock` is the kernel whose lock all calls share, `own locks` one whose calls on
-different objects share only what the host shares: its count of users in one descriptor table, and its lists of tasks."""
+different objects share only what the host shares: one descriptor table, lists of tasks, a journal."""
 
 
 def operation_times(inputs, kernel, scaling):
-    """ns of one operation of one process, as measured."""
-    rows = {row["name"]: row for row in scaling.rows}
-    times = {}
-    for name, operation in inputs["kernels"][kernel].items():
-        side, row = operation["measured"]
-        rate = rows.get(row, {}).get(f"{side}_1")
-        if rate:
-            times[name] = 1e9 / rate
-    return times
+    """ns of one operation of one process, as measured; all kernels but native take the guest's."""
+    side = "native" if kernel == "native" else "guest"
+    rates = {row["name"]: row.get(f"{side}_1") for row in scaling.rows}
+    return {name: 1e9 / rates[row] for name, row in inputs["rows"].items() if rates.get(row)}
 
 
 def check(inputs, scaling):
     measured = {row["name"]: row for row in scaling.rows}
     rows = []
-    for kernel, checked in inputs["checked"].items():
+    for kernel, side in (("native", "native"), (inputs["guest"], "guest")):
         times = operation_times(inputs, kernel, scaling)
-        for mix, name in checked.items():
-            side = inputs["kernels"][kernel][mix]["measured"][0]
-            if mix not in times:
-                continue
+        for mix in times:
+            name = inputs["rows"][mix]
             ends = [simulate.scaling(kernel, mix, times, inputs, 2, pick)[0]
                     for pick in (simulate.low, simulate.likely, simulate.high)]
             figure = measured[name].get(f"{side}_scaling_2")
@@ -60,14 +53,18 @@ def predict(inputs, scaling):
             if not set(weights) <= set(times):
                 continue
             row = {"name": f"{mix}: {kernel}"}
+            name = share = None
             for cores in several:
                 ends = [simulate.scaling(kernel, mix, times, inputs, cores, pick)[0]
                         for pick in (simulate.low, simulate.likely, simulate.high)]
                 _, name, share = simulate.scaling(kernel, mix, times, inputs, cores)
                 row[f"cores_{cores}"] = f"{ends[1]:.1f} ({min(ends):.1f} to {max(ends):.1f})"
+                if ends[1] < 0.8 * cores:
+                    row.setdefault("knee", str(cores))
             row["bottleneck"] = f"{name}, {share:.0%} busy" if name else "none"
             rows.append(row)
-    columns = [*(Column(f"cores_{cores}", f"{cores} cores") for cores in several), Column("bottleneck", "busiest at most cores")]
+    columns = [*(Column(f"cores_{cores}", f"{cores} cores") for cores in several), Column("knee", "below 0.8 a core from"),
+               Column("bottleneck", "busiest at most cores")]
     return Table("model", "More cores, by a model", columns, rows, NOTE)
 
 
