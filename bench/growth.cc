@@ -41,6 +41,12 @@ class Run {
       : wanted_(wanted), end_(now_ns() + static_cast<long>(seconds * 1e9)), outcome_(outcome) {}
 
   long wanted() const { return wanted_; }
+  /// Not more than a limit allows, with room for what is measured.
+  Run within(long limit) const {
+    Run run = *this;
+    run.wanted_ = std::min(wanted_, limit - 64);
+    return run;
+  }
   /// Calls `make(i)` until it fails or the time is over; returns how many there are.
   long fill(const std::function<bool(long)>& make) const {
     long made = 0;
@@ -88,6 +94,8 @@ class Shuffle {
 pid_t zombie() {
   const pid_t child = fork();
   if (child == 0) _exit(0);
+  siginfo_t info;
+  if (child > 0) REQUIRE(waitid(P_PID, child, &info, WEXITED | WNOWAIT) == 0);
   return child;
 }
 
@@ -136,8 +144,8 @@ void kill_beside_processes(const Run& run) {
 // Descriptors.
 
 long open_descriptors(const Run& run) {
-  raise_descriptor_limit(run.wanted() + 100);
-  return run.fill([](long) { return dup(0) >= 0; });
+  const long limit = raise_descriptor_limit(run.wanted() + 100);
+  return run.within(limit).fill([](long) { return dup(0) >= 0; });
 }
 
 void open_beside_descriptors(const Run& run) {
@@ -164,9 +172,9 @@ void fork_with_high_descriptor(const Run& run) {
 }
 
 void poll_descriptors(const Run& run) {
-  raise_descriptor_limit(run.wanted() + 100);
+  const long limit = raise_descriptor_limit(run.wanted() + 100);
   std::vector<pollfd> polled;
-  run.fill([&](long) {
+  run.within(limit).fill([&](long) {
     polled.push_back({eventfd(0, 0), POLLIN, 0});
     return polled.back().fd >= 0;
   });
@@ -179,9 +187,11 @@ void* map_page(int protection) {
   return mmap(nullptr, kPage, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
+constexpr long kMostAreas = 65'000;  // Linux's default of vm.max_map_count, less the program's own
+
 /// Neighbours differ, so that they stay areas of their own.
 long map_areas(const Run& run) {
-  return run.fill([](long i) {
+  return run.within(kMostAreas).fill([](long i) {
     auto* page =
         static_cast<volatile char*>(map_page(i % 2 == 0 ? PROT_READ | PROT_WRITE : PROT_READ));
     if (page == MAP_FAILED) return false;
@@ -363,8 +373,8 @@ void wake_one_of_waiters(const Run& run) {
 }
 
 long watch_events(const Run& run, int epoll) {
-  raise_descriptor_limit(run.wanted() + 100);
-  return run.fill([epoll](long i) {
+  const long limit = raise_descriptor_limit(run.wanted() + 100);
+  return run.within(limit).fill([epoll](long i) {
     epoll_event event = {.events = EPOLLIN, .data = {.fd = static_cast<int>(i)}};
     const int fd = eventfd(0, 0);
     return fd >= 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0;

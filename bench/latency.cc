@@ -119,14 +119,19 @@ Operation stream_through_pipe() {
   };
 }
 
+/// Sets outlive processes: those that a killed loop left are removed by who started it.
+constexpr int kSets = 2000;
+std::atomic<int>* sets;  ///< identifiers plus 1
+
+void remove_sets() {
+  for (int i = 0; i < kSets; ++i)
+    if (const int id = sets[i].exchange(0)) semctl(id - 1, 0, IPC_RMID);
+}
+
 Operation semaphore_sets() {
   return [] {
-    std::vector<int> sets;
-    for (int i = 0; i < 2000; ++i) {
-      const int id = semget(IPC_PRIVATE, 1, 0600);
-      if (id >= 0) sets.push_back(id);
-    }
-    for (int id : sets) semctl(id, 0, IPC_RMID);
+    for (int i = 0; i < kSets; ++i) sets[i] = semget(IPC_PRIVATE, 1, 0600) + 1;
+    remove_sets();
   };
 }
 
@@ -210,6 +215,7 @@ void be_hostile(const std::string& loop, const char* directory) {
   static std::atomic<bool> over;
   // To whoever is killed politely, so that the directory goes, too.
   signal(SIGTERM, [](int) { over = true; });
+  sets = shared<std::atomic<int>>(kSets);
   const pid_t worker = fork();
   if (worker == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -222,6 +228,7 @@ void be_hostile(const std::string& loop, const char* directory) {
   while (!over) usleep(10'000);
   kill(worker, SIGKILL);
   reap(worker);
+  remove_sets();
   std::filesystem::remove_all(place);
 }
 

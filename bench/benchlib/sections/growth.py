@@ -55,10 +55,12 @@ def measure_row(context, worker, name, largest):
     for size in [10, *[s for s in wanted_sizes(context, largest) if s != 10]]:
         samples = {}
         for number in range(1 if size > 1000 else min(context.rounds, 3)):
+            reachable = size
             for side in in_turns(context.sides, number):
                 wait_for_quiet(context.patience)
-                answer = worker[side.name].ask(f"{name} {size} {SETUP_SECONDS}", ANSWER_SECONDS)
+                answer = worker[side.name].ask(f"{name} {reachable} {SETUP_SECONDS}", ANSWER_SECONDS)
                 if answer:
+                    reachable = min(reachable, answer["size"])
                     samples.setdefault(side.name, {}).setdefault(answer["size"], []).append(answer["ns"])
         for side, by_size in samples.items():
             reached = max(by_size)
@@ -74,7 +76,9 @@ def table_row(name, found):
             row[f"{side}_small"], row[f"{side}_large"] = ends[0][1], ends[-1][1]
             row[f"{side}_size"] = ends[-1][0]
             row[f"{side}_exponent"] = exponent(points)
-    row["ratio"] = ratio(row.get("guest_large"), row.get("native_large"))
+    sizes = [row.get(f"{side}_size") for side in ("native", "guest")]
+    if None not in sizes and min(sizes) > 0.8 * max(sizes):
+        row["ratio"] = ratio(row["guest_large"], row["native_large"])
     native, guest = row.get("native_exponent"), row.get("guest_exponent")
     if native is not None and guest is not None:
         row["flag"] = "*" if guest > native + TOLERANCE and row["guest_large"] > row["native_large"] else ""
