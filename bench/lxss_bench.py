@@ -57,7 +57,7 @@ def parse_arguments():
     parser.add_argument("--skip", type=names, default=[], help="sections, separated by commas")
     parser.add_argument("--rounds", type=int, help="rounds of each measurement")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, sizes and programs")
-    parser.add_argument("--patience", type=float, default=0.3,
+    parser.add_argument("--patience", type=float, default=0.1,
                         help="seconds that each measurement waits for a moment when nothing else runs")
     parser.add_argument("--host-process", default="lxcore", help="the program file of the guest's host processes")
     parser.add_argument("--json", "--output", type=pathlib.Path, help="write the results as JSON")

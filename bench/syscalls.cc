@@ -20,7 +20,7 @@ using namespace bench;
 
 namespace {
 
-constexpr long kRowNs = 140'000'000;
+constexpr long kRowNs = 70'000'000;
 constexpr size_t kPage = 4096;
 
 class Rows {

@@ -54,7 +54,7 @@ def measure_row(context, worker, name, largest):
     found = {side.name: {} for side in context.sides}
     for size in [10, *[s for s in wanted_sizes(context, largest) if s != 10]]:
         samples = {}
-        for number in range(1 if size > 1000 else min(context.rounds, 3)):
+        for number in range(1 if size > 1000 or context.quick else min(context.rounds, 3)):
             reachable = size
             for side in in_turns(context.sides, number):
                 wait_for_quiet(context.patience)
