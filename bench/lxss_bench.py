@@ -86,7 +86,8 @@ def measure(options, tables):
         for side in context.sides:
             side.set_up(archive)
         for name in SECTIONS:
-            if name not in options.only or name in options.skip:
+            left_out = options.only is SECTIONS and options.quick and name == "model"
+            if name not in options.only or name in options.skip or left_out:
                 continue
             start = time.monotonic()
             for table in importlib.import_module(f"benchlib.sections.{name}").measure(context):
