@@ -1,261 +1,121 @@
 #!/usr/bin/env python3
-"""Times system calls and whole programs natively and in a guest, side by side.
+"""Measures Lxss against the host it runs on, both sides in one run, and writes docs/performance.md.
 
-The two sides take turns, round by round, so that a change in the machine's mood hits both; the
-median of the rounds counts. The guest should run the same distribution release as the host, with
-bash, gcc, make, git, python3 and tar installed; what a side lacks is left out.
+    bench/lxss_bench.py                                      # everything, as text
+    bench/lxss_bench.py --quick                              # under three minutes
+    bench/lxss_bench.py --only scaling,servers --json FILE
+    bench/lxss_bench.py --write docs/performance.md --json FILE
+    bench/lxss_bench.py --from FILE --write docs/performance.md   # no measuring
 
-    bench/lxss_bench.py --programs build/release/bench                       # native only
-    bench/lxss_bench.py --programs build/release/bench --runner "lxss -e" --output result.json
+The sides take turns, round by round, so that a change in the machine's mood hits both; the median
+of the rounds counts. What a side lacks and cannot install is left out, with a message.
 """
 
 import argparse
-import io
+import dataclasses
+import importlib
 import json
 import os
 import pathlib
 import shlex
 import signal
-import statistics
-import subprocess
 import sys
-import tarfile
 import time
 
-COMMAND_TIMEOUT_SECONDS = 900
-IDLE_SHELLS = 5
-PROJECT_FILES = 20
-TREE_FILES = 1000
+from benchlib import materials, page
+from benchlib.side import Side
+from benchlib.table import Table
 
-# Each runs under `bash -c` in a directory that holds `project` and `tree`.
-WORKLOADS = {
-    "python3 start": ("python3", "for i in 1 2 3 4 5 6 7 8 9 10; do /usr/bin/python3 -c pass; done", 10),
-    "make -j2, 20 files": ("gcc", "cd project && make -s clean && make -s -j2", 1),
-    "bash, 500 x /bin/true": ("bash", "for i in $(seq 500); do /bin/true; done", 1),
-    "tar pack and unpack": ("tar", "rm -rf copy && mkdir copy && tar -cf - tree | tar -xf - -C copy", 1),
-    "git init, add, commit": ("git", "rm -rf tree/.git && cd tree && git init -q . && git add . && "
-                                     "git -c user.name=b -c user.email=b@b commit -q -m m", 1),
-}
+# In the order of the page. `model` wants the figures of `scaling` and `syscalls`.
+SECTIONS = ["syscalls", "scaling", "floor", "host_calls", "servers", "workloads", "latency", "growth",
+            "memory", "model"]
+
+
+@dataclasses.dataclass
+class Context:
+    """What a section is given."""
+    sides: list
+    rounds: int
+    quick: bool
+    slice_ms: int      # how long one figure of one round is measured
+    programs: pathlib.Path
+    host_process: str  # the program file of the guest's host processes
+    tables: dict       # by name, of the sections before
+    patience: float    # seconds that a measurement waits for a quiet moment
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--programs", type=pathlib.Path, default=pathlib.Path("build/release/bench"),
-                        help="directory of the built micro-benchmark")
-    parser.add_argument("--runner", type=shlex.split, help="prefix that runs a command in the guest")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of each measurement")
-    parser.add_argument("--host-process", default="lxcore",
-                        help="the program file of the guest's host processes")
-    parser.add_argument("--skip", action="append", default=[], choices=["micro", "workloads", "memory"])
-    parser.add_argument("--output", type=pathlib.Path, help="write the results as JSON")
-    return parser.parse_args()
+    root = pathlib.Path(__file__).resolve().parent.parent
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0],
+                                     epilog="Sections: " + ", ".join(SECTIONS))
+    names = lambda text: text.split(",")
+    parser.add_argument("--programs", type=pathlib.Path, default=root / "build/release/bench",
+                        help="directory of the built measuring programs (ninja target: benchmarks)")
+    parser.add_argument("--runner", type=shlex.split, default=[str(root / "build/release/bin/lxss"), "-e"],
+                        help="prefix that runs a command in the guest; empty: native only")
+    parser.add_argument("--only", type=names, default=SECTIONS, help="sections, separated by commas")
+    parser.add_argument("--skip", type=names, default=[], help="sections, separated by commas")
+    parser.add_argument("--rounds", type=int, help="rounds of each measurement")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, sizes and programs")
+    parser.add_argument("--patience", type=float, default=0.1,
+                        help="seconds that each measurement waits for a moment when nothing else runs")
+    parser.add_argument("--host-process", default="lxcore", help="the program file of the guest's host processes")
+    parser.add_argument("--json", "--output", type=pathlib.Path, help="write the results as JSON")
+    parser.add_argument("--write", type=pathlib.Path, help="write the results as a page (Markdown) and its plot")
+    parser.add_argument("--from", dest="source", type=pathlib.Path, help="take the results of an earlier run, "
+                        "except those of sections named by --only")
+    options = parser.parse_args()
+    unknown = set(options.only + options.skip) - set(SECTIONS)
+    if unknown:
+        parser.error(f"no such section: {', '.join(sorted(unknown))}")
+    if options.source and options.only is SECTIONS:
+        options.only = []
+    return options
 
 
-def add_text(tar, name, text):
-    data = text.encode()
-    info = tarfile.TarInfo(name)
-    info.size = len(data)
-    tar.addfile(info, io.BytesIO(data))
-
-
-def materials(programs):
-    """A tar of the micro-benchmark, a small C project and a tree of files: the same for both sides."""
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        tar.add(programs / "syscalls", arcname="syscalls")
-        names = [f"unit{i}" for i in range(PROJECT_FILES)]
-        for i, name in enumerate(names):
-            functions = "".join(
-                f"int f{i}_{k}(const char *s) {{ return (int)strlen(s) * {k} + printf(\"%s\", s); }}\n"
-                for k in range(40))
-            add_text(tar, f"project/{name}.c",
-                     f"#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n{functions}")
-        add_text(tar, "project/main.c", "int main(void) { return 0; }\n")
-        objects = " ".join(f"{name}.o" for name in names + ["main"])
-        add_text(tar, "project/Makefile",
-                 f"CC = gcc\nCFLAGS = -O1\nprogram: {objects}\n\tgcc -o $@ $^\nclean:\n\trm -f *.o program\n")
-        for i in range(TREE_FILES):
-            add_text(tar, f"tree/d{i % 50}/file{i}.txt", f"line {i}\n" * (i % 100 + 1))
-    return archive.getvalue()
-
-
-class Side:
-    """Where commands run: natively (empty prefix) or in the guest."""
-
-    def __init__(self, name, prefix):
-        self.name = name
-        self.prefix = prefix
-        self.directory = ""
-
-    def run(self, command, **options):
-        return subprocess.run(self.prefix + command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              timeout=COMMAND_TIMEOUT_SECONDS, **options)
-
-    def set_up(self, archive):
-        made = self.run(["mktemp", "-d", "/tmp/lxss-bench.XXXXXX"], check=True)
-        self.directory = made.stdout.decode().strip()
-        self.run(["tar", "-x", "-f", "-", "-C", self.directory], input=archive, check=True)
-
-    def tear_down(self):
-        if self.directory:
-            self.run(["rm", "-rf", self.directory])
-
-    def bash(self, script):
-        return self.run(["bash", "-c", f"cd {shlex.quote(self.directory)} && {script}"])
-
-    def has(self, program):
-        return self.bash(f"command -v {program}").returncode == 0
-
-
-def interleaved(sides, rounds, measure):
-    """{side name: median of `measure(side)`}, or None where it failed."""
-    figures = {side.name: [] for side in sides}
-    for number in range(rounds):
-        for side in sides if number % 2 == 0 else reversed(sides):
-            figures[side.name].append(measure(side))
-    return {name: None if None in values else statistics.median(values) for name, values in figures.items()}
-
-
-def measure_micro(sides, rounds):
-    rows = {}
-    for number in range(rounds):
-        for side in sides if number % 2 == 0 else reversed(sides):
-            output = side.run([f"{side.directory}/syscalls"]).stdout.decode()
-            for line in output.splitlines():
-                figure = json.loads(line)
-                rows.setdefault(figure["name"], {}).setdefault(side.name, []).append(figure["ns"])
-    return [{"name": name, "unit": "ns", **{side: statistics.median(figures[side]) for side in figures}}
-            for name, figures in rows.items()]
-
-
-def time_script(side, script, repetitions):
-    """Milliseconds for one repetition, measured inside by bash, so that starting bash is left out."""
-    timed = f"start=$EPOCHREALTIME; {{ {script}; }} >/dev/null || exit 1; cd /; echo $start $EPOCHREALTIME"
-    process = side.bash(timed)
-    if process.returncode != 0:
-        print(f"{side.name}: {process.stderr.decode(errors='replace')}", file=sys.stderr)
-        return None
-    start, end = (float(word) for word in process.stdout.split()[-2:])
-    return (end - start) * 1000 / repetitions
-
-
-def measure_workloads(sides, rounds):
-    rows = []
-    for name, (needs, script, repetitions) in WORKLOADS.items():
-        able = [side for side in sides if side.has(needs)]
-        if able:
-            figures = interleaved(able, rounds, lambda side: time_script(side, script, repetitions))
-            rows.append({"name": name, "unit": "ms", **figures})
-    return rows
-
-
-def proportional_set_size_kib(pid):
+def measure(options, tables):
+    context = Context([Side("native", [])], options.rounds or (3 if options.quick else 7), options.quick,
+                      40 if options.quick else 100, options.programs, options.host_process, tables, options.patience)
+    if options.runner:
+        context.sides.append(Side("guest", options.runner))
+    missing = materials.missing(options.programs)
+    if missing:
+        sys.exit(f"{options.programs} lacks {', '.join(missing)}: ninja -C build/release benchmarks makes them")
     try:
-        text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
-
-
-def executable(pid):
-    """The host's name of a process's program file; pico processes run the kernel image."""
-    try:
-        return os.path.basename(os.readlink(f"/proc/{pid}/exe")).removesuffix(" (deleted)")
-    except OSError:
-        return ""
-
-
-def parent(pid):
-    try:
-        return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
-
-
-def all_pids():
-    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
-
-
-def guest_host_processes(program):
-    """Host processes of the instance: those that run `program`, and their descendants."""
-    parents = {pid: parent(pid) for pid in all_pids()}
-    found = {pid for pid in parents if executable(pid) == program}
-    while True:
-        more = {pid for pid, ppid in parents.items() if ppid in found} - found
-        if not more:
-            return found
-        found |= more
-
-
-def idle_shells(side):
-    """Starts shells that say when they are ready and then wait for their input."""
-    shells = []
-    for _ in range(IDLE_SHELLS):
-        shell = subprocess.Popen(side.prefix + ["bash", "-c", "echo ready; read -r line; true"],
-                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        shell.stdout.readline()
-        shells.append(shell)
-    return shells
-
-
-def end_shells(shells):
-    for shell in shells:
-        shell.communicate(b"\n", timeout=COMMAND_TIMEOUT_SECONDS)
-
-
-def measure_memory(sides, word):
-    row = {"name": "memory of an idle bash", "unit": "KiB"}
-    for side in sides:
-        if not side.prefix:
-            shells = idle_shells(side)
-            total = sum(proportional_set_size_kib(shell.pid) for shell in shells)
-            end_shells(shells)
-            row[side.name] = total / IDLE_SHELLS
-            continue
-        first = idle_shells(side)
-        before = sum(map(proportional_set_size_kib, guest_host_processes(word)))
-        second = idle_shells(side)
-        after = sum(map(proportional_set_size_kib, guest_host_processes(word)))
-        end_shells(first + second)
-        if after > before:
-            row[side.name] = (after - before) / IDLE_SHELLS
-    return [row]
-
-
-def print_table(rows):
-    print(f"{'':28}{'native':>17}{'guest':>17}{'ratio':>9}")
-    for row in rows:
-        native, guest = row.get("native"), row.get("guest")
-        figures = "".join(f"{f'{figure:,.1f} ' + row['unit'] if figure else '-':>17}" for figure in (native, guest))
-        ratio = f"{guest / native:.2f}" if native and guest else "-"
-        print(f"{row['name']:28}{figures}{ratio:>9}")
+        archive = materials.pack(options.programs)
+        for side in context.sides:
+            side.set_up(archive)
+        for name in SECTIONS:
+            left_out = options.only is SECTIONS and options.quick and name == "model"
+            if name not in options.only or name in options.skip or left_out:
+                continue
+            start = time.monotonic()
+            for table in importlib.import_module(f"benchlib.sections.{name}").measure(context):
+                tables[table.name] = table
+                print(table.text(), flush=True)
+            print(f"({name}: {time.monotonic() - start:.0f} s)\n", flush=True)
+    finally:
+        for side in context.sides:
+            side.tear_down()
 
 
 def main():
     options = parse_arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    archive = materials(options.programs)
-    sides = [Side("native", [])]
-    if options.runner:
-        sides.append(Side("guest", options.runner))
-    rows = []
-    try:
-        for side in sides:
-            side.set_up(archive)
-        if "micro" not in options.skip:
-            rows += measure_micro(sides, options.rounds)
-        if "workloads" not in options.skip:
-            rows += measure_workloads(sides, options.rounds)
-        if "memory" not in options.skip:
-            rows += measure_memory(sides, options.host_process)
-    finally:
-        for side in sides:
-            side.tear_down()
-    print_table(rows)
-    if options.output:
-        result = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "kernel": os.uname().release,
-                  "cpus": os.cpu_count(), "rounds": options.rounds, "rows": rows}
-        options.output.write_text(json.dumps(result, indent=2) + "\n")
+    result = json.loads(options.source.read_text()) if options.source else {"tables": []}
+    tables = {table["name"]: Table.from_json(table) for table in result["tables"]}
+    if options.only:
+        result |= {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "kernel": os.uname().release,
+                   "cpus": os.cpu_count(), "load": os.getloadavg()[0],
+                   "quick": options.quick, "rounds": options.rounds}
+        try:
+            measure(options, tables)
+        finally:
+            result["tables"] = [table.to_json() for table in tables.values()]
+            if options.json:
+                options.json.write_text(json.dumps(result, indent=1) + "\n")
+    if options.write:
+        page.write(options.write, result, tables)
 
 
 if __name__ == "__main__":

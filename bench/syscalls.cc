@@ -1,5 +1,5 @@
 // Times single system calls and small combinations of them, in a fresh directory under $TMPDIR or
-// /tmp. Prints one JSON line for each: {"name": ..., "ns": median of the rounds}.
+// /tmp. Prints one JSON line for each: {"name": ..., "ns": cost of one}.
 // `syscalls NAME...` measures only those; `syscalls --exit` is the program that exec measures.
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -8,69 +8,30 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <ctime>
-#include <filesystem>
-#include <functional>
-#include <string>
-#include <vector>
+
+#include "measure.h"
+
+using namespace bench;
 
 namespace {
 
-constexpr int kRounds = 7;
-constexpr long kRoundNs = 20'000'000;
+constexpr long kRowNs = 70'000'000;
 constexpr size_t kPage = 4096;
 
-long now_ns() {
-  timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * 1'000'000'000 + time.tv_nsec;
-}
-
-void require(bool condition, const char* what) {
-  if (condition) return;
-  std::perror(what);
-  std::exit(1);
-}
-#define REQUIRE(condition) require(condition, #condition)
-
-using Operation = std::function<void()>;
-
-double time_once(const Operation& operation, long count) {
-  const long start = now_ns();
-  for (long i = 0; i < count; ++i) operation();
-  return static_cast<double>(now_ns() - start) / count;
-}
-
-double median_ns(const Operation& operation) {
-  operation();
-  const double estimate = std::max(1.0, time_once(operation, 3));
-  const long count = std::max(3L, static_cast<long>(kRoundNs / estimate));
-  std::vector<double> rounds;
-  for (int i = 0; i < kRounds; ++i) rounds.push_back(time_once(operation, count));
-  std::nth_element(rounds.begin(), rounds.begin() + kRounds / 2, rounds.end());
-  return rounds[kRounds / 2];
-}
-
-class Bench {
+class Rows {
  public:
-  Bench(int argc, char** argv) : wanted_(argv + 1, argv + argc) {}
+  Rows(int argc, char** argv) : wanted_(argv + 1, argv + argc) {}
 
   /// `make` sets up and returns the operation; it is not called for what is not wanted.
   void measure(const char* name, const std::function<Operation()>& make) const {
     if (!wanted_.empty() && std::find(wanted_.begin(), wanted_.end(), name) == wanted_.end())
       return;
-    std::printf("{\"name\": \"%s\", \"ns\": %.1f}\n", name, median_ns(make()));
+    std::printf("{\"name\": \"%s\", \"ns\": %.1f}\n", name, cost_ns(make(), kRowNs));
     std::fflush(stdout);
   }
 
@@ -115,21 +76,19 @@ struct Echo {
   pid_t child;
 };
 
-void reap(pid_t pid) { REQUIRE(waitpid(pid, nullptr, 0) == pid); }
-
-void measure_plain(const Bench& bench) {
-  bench.measure("getppid", [] { return [] { syscall(SYS_getppid); }; });
-  bench.measure("clock_gettime_vdso", [] {
+void measure_plain(const Rows& rows) {
+  rows.measure("getppid", [] { return [] { syscall(SYS_getppid); }; });
+  rows.measure("clock_gettime_vdso", [] {
     return [] {
       timespec time;
       clock_gettime(CLOCK_MONOTONIC, &time);
     };
   });
-  bench.measure("signal_to_self", [] {
+  rows.measure("signal_to_self", [] {
     signal(SIGUSR1, [](int) {});
     return [] { kill(getpid(), SIGUSR1); };
   });
-  bench.measure("futex_wake_nobody", [] {
+  rows.measure("futex_wake_nobody", [] {
     return [] {
       static int word;
       syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1);
@@ -137,68 +96,68 @@ void measure_plain(const Bench& bench) {
   });
 }
 
-void measure_files(const Bench& bench) {
-  bench.measure("read_4k", [] {
+void measure_files(const Rows& rows) {
+  rows.measure("read_4k", [] {
     return [fd = full_page_file()] {
       char buffer[kPage];
       lseek(fd, 0, SEEK_SET);
       REQUIRE(read(fd, buffer, kPage) == static_cast<ssize_t>(kPage));
     };
   });
-  bench.measure("pread_4k", [] {
+  rows.measure("pread_4k", [] {
     return [fd = full_page_file()] {
       char buffer[kPage];
       REQUIRE(pread(fd, buffer, kPage, 0) == static_cast<ssize_t>(kPage));
     };
   });
-  bench.measure("pwrite_4k", [] {
+  rows.measure("pwrite_4k", [] {
     return [fd = full_page_file()] {
       static const char buffer[kPage] = {};
       REQUIRE(pwrite(fd, buffer, kPage, 0) == static_cast<ssize_t>(kPage));
     };
   });
-  bench.measure("stat", [] {
+  rows.measure("stat", [] {
     close(open_file("file"));
     return [] {
       struct stat status;
       REQUIRE(stat("file", &status) == 0);
     };
   });
-  bench.measure("fstat", [] {
+  rows.measure("fstat", [] {
     return [fd = open_file("file")] {
       struct stat status;
       REQUIRE(fstat(fd, &status) == 0);
     };
   });
-  bench.measure("open_close", [] {
+  rows.measure("open_close", [] {
     close(open_file("file"));
     return [] { close(open("file", O_RDONLY)); };
   });
-  bench.measure("open_missing", [] { return [] { REQUIRE(open("missing", O_RDONLY) == -1); }; });
-  bench.measure("create_unlink", [] {
+  rows.measure("open_missing", [] { return [] { REQUIRE(open("missing", O_RDONLY) == -1); }; });
+  rows.measure("create_unlink", [] {
     return [] {
       close(open_file("short_lived"));
       REQUIRE(unlink("short_lived") == 0);
     };
   });
-  bench.measure("access", [] {
+  rows.measure("access", [] {
     close(open_file("file"));
     return [] { REQUIRE(access("file", R_OK) == 0); };
   });
-  bench.measure("readlink", [] {
+  rows.measure("readlink", [] {
     REQUIRE(symlink("file", "link") == 0);
     return [] {
       char target[64];
       REQUIRE(readlink("link", target, sizeof target) == 4);
     };
   });
-  bench.measure("getcwd", [] {
+  rows.measure("getcwd", [] {
     return [] {
       char path[kPage];
       REQUIRE(getcwd(path, sizeof path) != nullptr);
     };
   });
-  bench.measure("getdents_100", [] {
+  rows.measure("getdents_100", [] {
     REQUIRE(mkdir("hundred", 0755) == 0);
     for (int i = 0; i < 100; ++i) close(open_file(("hundred/file" + std::to_string(i)).c_str()));
     return [fd = open("hundred", O_RDONLY | O_DIRECTORY)] {
@@ -210,17 +169,17 @@ void measure_files(const Bench& bench) {
   });
 }
 
-void measure_memory(const Bench& bench) {
+void measure_memory(const Rows& rows) {
   constexpr int kProtection = PROT_READ | PROT_WRITE;
   constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS;
-  bench.measure("mmap_touch_munmap", [] {
+  rows.measure("mmap_touch_munmap", [] {
     return [] {
       auto* page = static_cast<volatile char*>(mmap(nullptr, kPage, kProtection, kFlags, -1, 0));
       *page = 1;
       munmap(const_cast<char*>(page), kPage);
     };
   });
-  bench.measure("page_fault", [] {
+  rows.measure("page_fault", [] {
     constexpr size_t kPages = 256;
     auto* memory =
         static_cast<volatile char*>(mmap(nullptr, kPages * kPage, kProtection, kFlags, -1, 0));
@@ -232,7 +191,7 @@ void measure_memory(const Bench& bench) {
       memory[next++ * kPage] = 1;
     };
   });
-  bench.measure("brk", [] {
+  rows.measure("brk", [] {
     return [start = syscall(SYS_brk, 0)] {
       syscall(SYS_brk, start + kPage);
       syscall(SYS_brk, start);
@@ -240,15 +199,9 @@ void measure_memory(const Bench& bench) {
   });
 }
 
-void measure_processes(const Bench& bench, const std::string& self) {
-  bench.measure("fork_exit_wait", [] {
-    return [] {
-      const pid_t child = fork();
-      if (child == 0) _exit(0);
-      reap(child);
-    };
-  });
-  bench.measure("vfork_exec_wait", [&] {
+void measure_processes(const Rows& rows, const std::string& self) {
+  rows.measure("fork_exit_wait", [] { return fork_and_wait; });
+  rows.measure("vfork_exec_wait", [&] {
     return [path = self.c_str()] {
       const pid_t child = vfork();
       if (child == 0) {
@@ -258,7 +211,7 @@ void measure_processes(const Bench& bench, const std::string& self) {
       reap(child);
     };
   });
-  bench.measure("posix_spawn_wait", [&] {
+  rows.measure("posix_spawn_wait", [&] {
     return [path = self.c_str()] {
       const char* arguments[] = {"syscalls", "--exit", nullptr};
       pid_t child;
@@ -267,7 +220,7 @@ void measure_processes(const Bench& bench, const std::string& self) {
       reap(child);
     };
   });
-  bench.measure("thread_create_join", [] {
+  rows.measure("thread_create_join", [] {
     return [] {
       pthread_t thread;
       pthread_create(
@@ -277,8 +230,8 @@ void measure_processes(const Bench& bench, const std::string& self) {
   });
 }
 
-void measure_communication(const Bench& bench) {
-  bench.measure("pipe_in_process", [] {
+void measure_communication(const Rows& rows) {
+  rows.measure("pipe_in_process", [] {
     int ends[2];
     REQUIRE(pipe(ends) == 0);
     return [in = ends[0], out = ends[1]] {
@@ -287,18 +240,18 @@ void measure_communication(const Bench& bench) {
       REQUIRE(read(in, &byte, 1) == 1);
     };
   });
-  bench.measure("pipe_ping_pong", [] {
+  rows.measure("pipe_ping_pong", [] {
     int forth[2], back[2];
     REQUIRE(pipe(forth) == 0);
     REQUIRE(pipe(back) == 0);
     return [echo = Echo(back[0], forth[1], forth[0], back[1])] { echo.round_trip(); };
   });
-  bench.measure("unix_socket_ping_pong", [] {
+  rows.measure("unix_socket_ping_pong", [] {
     int pair[2];
     REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
     return [echo = Echo(pair[0], pair[0], pair[1], pair[1])] { echo.round_trip(); };
   });
-  bench.measure("poll", [] {
+  rows.measure("poll", [] {
     int ends[2];
     REQUIRE(pipe(ends) == 0);
     return [fd = ends[0]] {
@@ -306,7 +259,7 @@ void measure_communication(const Bench& bench) {
       REQUIRE(poll(&poller, 1, 0) == 0);
     };
   });
-  bench.measure("epoll_wait", [] {
+  rows.measure("epoll_wait", [] {
     int ends[2];
     REQUIRE(pipe(ends) == 0);
     const int epoll = epoll_create1(0);
@@ -328,11 +281,11 @@ int main(int argc, char** argv) {
   std::string directory = std::string(base ? base : "/tmp") + "/lxss-bench.XXXXXX";
   REQUIRE(mkdtemp(directory.data()) != nullptr);
   REQUIRE(chdir(directory.c_str()) == 0);
-  const Bench bench(argc, argv);
-  measure_plain(bench);
-  measure_files(bench);
-  measure_memory(bench);
-  measure_processes(bench, self);
-  measure_communication(bench);
+  const Rows rows(argc, argv);
+  measure_plain(rows);
+  measure_files(rows);
+  measure_memory(rows);
+  measure_processes(rows, self);
+  measure_communication(rows);
   std::filesystem::remove_all(directory);
 }

@@ -52,8 +52,8 @@ struct OutgoingMessage {
 /// The number of bytes sent. Flags that make no sense for such a socket are dropped, as on Linux.
 Result<usize> send(Fd socket, const OutgoingMessage& message, abi::MsgFlags flags);
 
-/// Room for a message; spans may be empty. If those for address and ancillary data are, and there is
-/// one buffer, the flags that come with the message are not told either, which is faster.
+/// Room for a message; spans may be empty. If those for address and ancillary data are, and there
+/// is one buffer, the flags that come with the message are not told either, which is faster.
 struct IncomingMessage {
   std::span<std::byte> address;
   std::span<const Buffer> buffers;

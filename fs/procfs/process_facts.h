@@ -12,7 +12,8 @@ namespace lxss::procfs {
 inline constexpr u64 kTicksPerSecond = 100;
 inline constexpr u64 kNsPerTick = 1'000'000'000 / kTicksPerSecond;
 
-/// Under the kernel lock: EACCES unless `reader` may read what only a tracer may (man 2 ptrace, PTRACE_MODE_READ).
+/// Under the kernel lock: EACCES unless `reader` may read what only a tracer may (man 2 ptrace,
+/// PTRACE_MODE_READ).
 Result<> may_inspect(const Task& reader, Process& target);
 
 /// Ids that a listing shows next: as many as are looked up under one hold of the kernel lock.

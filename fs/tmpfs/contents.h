@@ -24,9 +24,7 @@ class Quota {
   /// Takes them if there is room for all.
   bool take(u64 pages);
   /// `pages` instead of the `before` that were taken so far.
-  void change(u64 before, u64 pages) {
-    used_.fetch_add(pages - before, std::memory_order_relaxed);
-  }
+  void change(u64 before, u64 pages) { used_.fetch_add(pages - before, std::memory_order_relaxed); }
 
  private:
   const u64 limit_;
@@ -75,8 +73,8 @@ class Contents {
   Lock lock_{LockRank::kLeaf};
   std::atomic<u64> size_{0};     ///< written by changes, of inline bytes under lock_ too
   std::atomic<u64> charged_{0};  ///< pages
-  std::string inline_ LXSS_GUARDED_BY(lock_);  ///< all of the file while there is no object
-  host::UniqueFd object_;                      ///< set once, by a change
+  std::string inline_ LXSS_GUARDED_BY(lock_);      ///< all of the file while there is no object
+  host::UniqueFd object_;                          ///< set once, by a change
   std::atomic<host::Fd> descriptor_{host::kNoFd};  ///< object_'s, once it is complete
 };
 

@@ -19,8 +19,7 @@ class TmpInode::Batch {
 
   bool add(const Entry& entry) {
     if (count_ == kMostItems || entry.name.size() > sizeof names_ - used_) return false;
-    items_[count_++] = {entry.position, entry.inode->number(),
-                        static_cast<u16>(entry.name.size()),
+    items_[count_++] = {entry.position, entry.inode->number(), static_cast<u16>(entry.name.size()),
                         static_cast<u8>(entry.inode->type() >> 12)};
     std::copy(entry.name.begin(), entry.name.end(), names_ + used_);
     used_ += entry.name.size();

@@ -145,8 +145,8 @@ Result<Received> receive(Fd socket, const IncomingMessage& message, abi::MsgFlag
   const int how = static_cast<int>((flags & kReceiveFlags).raw() | MSG_DONTWAIT);
   if (message.buffers.size() == 1 && message.address.empty() && message.control.empty()) {
     const Buffer& only = message.buffers.front();
-    const u64 size =
-        TRY(check(call(SYS_recvfrom, socket.value, only.address, only.size, how, nullptr, nullptr)));
+    const u64 size = TRY(
+        check(call(SYS_recvfrom, socket.value, only.address, only.size, how, nullptr, nullptr)));
     return Received{.size = size, .address_size = 0, .control_size = 0, .flags = {}};
   }
   abi::MsgHdr host = header(message.address.data(), message.address.size(), message.buffers,

@@ -58,8 +58,8 @@ Result<usize> wait_for_events(Fd set, std::span<abi::EpollEvent> events, Deadlin
       whole_ms = static_cast<i64>(std::min<u64>(left / kMillisecond, 1'000'000));
     }
     if (whole_ms == 0) break;
-    const usize taken = TRY(check(call_interruptible(
-        SYS_epoll_pwait, set.value, events.data(), events.size(), whole_ms, nullptr, 0)));
+    const usize taken = TRY(check(call_interruptible(SYS_epoll_pwait, set.value, events.data(),
+                                                     events.size(), whole_ms, nullptr, 0)));
     if (taken != 0) return taken;
   }
   // The rest of a millisecond, which that call does not know.

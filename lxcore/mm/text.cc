@@ -200,8 +200,7 @@ bool can_have_one(const File& file) {
   if (!kernel().texts.enabled.load(std::memory_order_relaxed) || !file.has_inode()) return false;
   const Inode& inode = file.inode();
   // Who opens the file for writing is among the writers before it changes the version.
-  return inode.is_regular() && !inode.has_writers() &&
-         inode.filesystem().dentries_are_stable();
+  return inode.is_regular() && !inode.has_writers() && inode.filesystem().dentries_are_stable();
 }
 
 /// Counts a sample, and makes the copy when there are enough.

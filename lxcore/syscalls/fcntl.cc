@@ -172,8 +172,8 @@ Result<u64> fcntl(UnlockedTask calling, Fd fd, i32 command, u64 argument) {
     case abi::kF_DUPFD_CLOEXEC: {
       const u64 limit = task.limit(abi::kRLIMIT_NOFILE);
       if (argument >= limit || argument > INT32_MAX) return Errno::kEINVAL;
-      const Fd copy = TRY(task.files->install(file, command == abi::kF_DUPFD_CLOEXEC,
-                                              limit, static_cast<i32>(argument)));
+      const Fd copy = TRY(task.files->install(file, command == abi::kF_DUPFD_CLOEXEC, limit,
+                                              static_cast<i32>(argument)));
       return static_cast<u64>(copy.value);
     }
     case abi::kF_GETFD:

@@ -10,8 +10,7 @@ namespace lxss::sys {
 namespace {
 
 Result<> set_flag(File& file, abi::OpenFlag flag, UserIn<i32> on) {
-  const bool set = TRY(on.read())
-  != 0;
+  const bool set = TRY(on.read()) != 0;
   file.change_status_flags(flag, set ? abi::OpenFlags(flag) : abi::OpenFlags());
   return {};
 }
@@ -30,8 +29,7 @@ Result<> on_regular_file(File& file, u32 request, UserAddr address, bool& known)
       return UserOut<i32>{address}.write(static_cast<i32>(size - static_cast<i64>(position)));
     }
     case abi::kFIGETBSZ:
-      return UserOut<i32>{address}.write(
-          static_cast<i32>(TRY(attributes_of(file)).block_size));
+      return UserOut<i32>{address}.write(static_cast<i32>(TRY(attributes_of(file)).block_size));
     default:
       known = false;
       return {};
@@ -58,8 +56,7 @@ Result<u64> ioctl(UnlockedTask task, Fd fd, u32 request, u64 argument) {
       if (!file->has_inode() || (!file->inode().is_regular() && !file->inode().is_directory())) {
         return Errno::kENOTTY;
       }
-      TRY(UserOut<i64>{address}.write(
-          static_cast<i64>(TRY(attributes_of(*file)).blocks * 512)));
+      TRY(UserOut<i64>{address}.write(static_cast<i64>(TRY(attributes_of(*file)).blocks * 512)));
       return u64{0};
     }
     default:

@@ -101,8 +101,7 @@ Result<> connect(UnlockedTask task, Fd fd, UserAddr address, i32 size) {
 }
 
 Result<> listen(UnlockedTask task, Fd fd, i32 backlog) {
-  return TRY(net::socket_of(task, fd))
-  ->listen(task, backlog);
+  return TRY(net::socket_of(task, fd))->listen(task, backlog);
 }
 
 Result<Fd> accept(UnlockedTask task, Fd fd, UserAddr address, UserInOut<i32> size) {

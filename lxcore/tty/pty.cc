@@ -168,8 +168,7 @@ Result<u64> Pty::master_ioctl(Task& task, u32 request, u64 raw_argument) {
       TRY(out.write(locked()));
       return u64{0};
     case abi::kTIOCPKT: {
-      const bool on = TRY(in.read())
-      != 0;
+      const bool on = TRY(in.read()) != 0;
       Lock::Held held(lock_);
       if (on && !packet_mode_) packet_events_ = 0;
       packet_mode_ = on;

@@ -367,8 +367,7 @@ Result<u64> Tty::ioctl(Task& task, u32 request, u64 raw_argument, TtyFile* file)
     case abi::kTIOCGSOFTCAR:
       return reply(argument, i32{(settings().c_cflag & abi::kCLOCAL) != 0});
     case abi::kTIOCSSOFTCAR: {
-      const bool on = TRY(UserIn<i32>{argument}.read())
-      != 0;
+      const bool on = TRY(UserIn<i32>{argument}.read()) != 0;
       Lock::Held held(lock_);
       abi::Termios2 changed = discipline_.settings();
       changed.c_cflag = on ? changed.c_cflag | abi::kCLOCAL : changed.c_cflag & ~abi::kCLOCAL;

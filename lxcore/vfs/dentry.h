@@ -57,8 +57,8 @@ class Dentry final : public RefCounted,
   std::atomic<bool> unlinked_{false};
   std::atomic<bool> used_{false};  ///< since the cache last looked for something to forget
   // Under the cache's lock.
-  bool hashed_ = false;       ///< in the cache, which holds a reference
-  bool keeps_parent_ = true;  ///< the parent is counted, as long as the dentry is
+  bool hashed_ = false;                      ///< in the cache, which holds a reference
+  bool keeps_parent_ = true;                 ///< the parent is counted, as long as the dentry is
   List<Dentry, DentrySiblingTag> children_;  ///< those in the cache
 
   /// Deep trees die without recursion.

@@ -18,10 +18,10 @@
 #include "abi/linux/xattr.h"
 #include "base/ref_ptr.h"
 #include "base/result.h"
+#include "lxcore/mm/inode_text.h"
 #include "lxcore/sync/epoch.h"
 #include "lxcore/sync/kernel_lock.h"
 #include "lxcore/sync/snapshot.h"
-#include "lxcore/mm/inode_text.h"
 #include "lxcore/sync/wait_queue.h"
 
 namespace lxss {
@@ -145,8 +145,8 @@ class Inode : public RefCounted, public Retirable {
   RefCounted* bound_socket = nullptr;  ///< net/: the socket clears it; UnixNamespace::lock
   /// ipc/inotify.cc: made at the first watch, by whoever is first, and there as long as the inode.
   std::atomic<InodeWatches*> watches{nullptr};
-  InodeText text;                      ///< mm/text.cc: its code, rewritten
-  SleepLock write_lock;                ///< held by the VFS across each write to a regular file
+  InodeText text;        ///< mm/text.cc: its code, rewritten
+  SleepLock write_lock;  ///< held by the VFS across each write to a regular file
   /// Held by the VFS while entries of the directory are made, removed, renamed or looked up.
   SleepLock entries_lock;
 

@@ -31,11 +31,11 @@
 namespace lxss::pico::direct {
 
 /// Tested first, in this order, and without a look at the arguments.
-inline constexpr u16 kHotCalls[] = {
-    SYS_pread64,        SYS_pwrite64, SYS_rt_sigreturn, SYS_futex,     SYS_preadv,   SYS_pwritev,
-    SYS_rt_sigprocmask, SYS_ppoll,    SYS_mmap,         SYS_munmap,    SYS_mprotect, SYS_openat,
-    SYS_close,          SYS_fstat,    SYS_newfstatat,   SYS_fgetxattr, SYS_readv,    SYS_writev,
-    SYS_recvfrom,       SYS_sendto};
+inline constexpr u16 kHotCalls[] = {SYS_pread64, SYS_pwrite64, SYS_rt_sigreturn,   SYS_futex,
+                                    SYS_preadv,  SYS_pwritev,  SYS_rt_sigprocmask, SYS_ppoll,
+                                    SYS_mmap,    SYS_munmap,   SYS_mprotect,       SYS_openat,
+                                    SYS_close,   SYS_fstat,    SYS_newfstatat,     SYS_fgetxattr,
+                                    SYS_readv,   SYS_writev,   SYS_recvfrom,       SYS_sendto};
 
 inline constexpr u16 kCalls[] = {
     // Memory and threads.

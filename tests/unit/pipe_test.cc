@@ -217,7 +217,8 @@ TEST_F(PipeTest, SpliceAndTee) {
 
 TEST_F(PipeTest, EventFdCountsAndBlocks) {
   EXPECT_TRUE(sys::eventfd2({*task_}, 0, abi::EfdFlags(0x8)).is(Errno::kEINVAL));
-  Fd fd = ok(sys::eventfd2({*task_}, 3, abi::EfdFlag::kEFD_SEMAPHORE | abi::EfdFlag::kEFD_NONBLOCK));
+  Fd fd =
+      ok(sys::eventfd2({*task_}, 3, abi::EfdFlag::kEFD_SEMAPHORE | abi::EfdFlag::kEFD_NONBLOCK));
   RefPtr<File> file = ok(task_->file(fd));
   u64 value = 0;
   auto take = [&] {

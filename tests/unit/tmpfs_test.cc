@@ -163,7 +163,8 @@ TEST_F(Tmpfs, Copies) {
   EXPECT_EQ(seek(from, 0, abi::kSEEK_SET), 0);
   EXPECT_EQ(to_register(sys::copy_file_range({task()}, from, {}, to, {}, 3, 0)), 3);
   EXPECT_EQ(content("/f"), "234560123456789012");
-  EXPECT_EQ(to_register(sys::copy_file_range({task()}, to, {}, to, {}, 3, 1)), error(Errno::kEINVAL));
+  EXPECT_EQ(to_register(sys::copy_file_range({task()}, to, {}, to, {}, 3, 1)),
+            error(Errno::kEINVAL));
 }
 
 TEST_F(Tmpfs, Seals) {
