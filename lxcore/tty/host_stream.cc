@@ -53,6 +53,9 @@ class HostStreamInode final : public Inode {
   Result<RefPtr<File>> open(Task& task, abi::OpenFlags flags) override;
 
  private:
+  // Who reads the other end is to see the end of the file.
+  void released() override { fd_.reset(); }
+
   host::UniqueFd fd_;
 };
 

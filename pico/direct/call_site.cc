@@ -38,7 +38,8 @@ void put_near_jump(std::span<u8> code, usize at, usize target) {
 /// Looks for room for one site after the other.
 class Finder {
  public:
-  Finder(CodeMap& map, usize most) : map_(map), most_(most) {}
+  Finder(CodeMap& map, usize most)
+      : map_(map), most_(most), rounds_left_(kMostReadAgain / (map.code().size() + 1)) {}
 
   CallSites run() {
     const usize size = map_.code().size();
@@ -134,8 +135,8 @@ class Finder {
                                 [&](usize at) { return is_plausible(at); }));
   }
 
-  /// Each cursor goes over the code, and over what was too small before a few times more, so that
-  /// the time for all sites has a bound.
+  /// Each cursor goes over the code once, and then so often that the time for all sites has a
+  /// bound.
   template <typename Serves>
   std::optional<u32> take(usize size, usize& cursor, Serves serves) {
     const usize end = map_.code().size();
@@ -160,10 +161,12 @@ class Finder {
     return map_.is_plausible(at);
   }
 
+  static constexpr usize kMostReadAgain = usize{64} << 20;
+
   CodeMap& map_;
   const usize most_;
   usize cursor_ = 0, cursor_of_chosen_ = 0;
-  u32 rounds_left_ = 64;
+  usize rounds_left_;         ///< over all of the code, for room that was too small before
   u32 looks_left_ = 100'000;  ///< at what is around a place
   std::vector<CallSite> sites_;
   std::vector<u32> gates_;

@@ -200,12 +200,12 @@ void keep_vectors(unsigned char (&values)[48]);
 
 using Form = long(long number, long first, const void* second, long third);
 extern const char forms_begin[], room_of_forms_end[];
-#define FORMS(X)        \
-  X(as_go_does)         \
-  X(with_a_little_room) \
-  X(as_musl_does)       \
-  X(behind_a_few)       \
-  X(with_an_address) X(before_a_comparison) X(before_a_move) X(jumped_to) X(seems_jumped_into)
+// clang-format off
+#define FORMS(X)                                                                 \
+  X(as_go_does) X(with_a_little_room) X(as_musl_does) X(behind_a_few)            \
+  X(with_an_address) X(before_a_comparison) X(before_a_move) X(jumped_to)        \
+  X(seems_jumped_into)
+// clang-format on
 #define DECLARE(name) \
   Form name;          \
   extern const char name##_call[], name##_end[];
