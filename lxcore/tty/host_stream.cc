@@ -52,6 +52,10 @@ class HostStreamInode final : public Inode {
   }
   Result<RefPtr<File>> open(Task& task, abi::OpenFlags flags) override;
 
+ protected:
+  /// Programs of the host wait for the end of a pipe: it is not to come with the memory.
+  void released() override { fd_.reset(); }
+
  private:
   // Who reads the other end is to see the end of the file.
   void released() override { fd_.reset(); }

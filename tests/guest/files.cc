@@ -581,7 +581,7 @@ TEST(descriptors_are_released_at_exit) {
 
 TEST(memory_file_is_sealed_against_writers) {
   // Once the seal is there, nothing is written any more.
-  for (int round = 0; round < 20; ++round) {
+  for (int round = 0; round < 6; ++round) {
     const int fd = OK(memfd_create("sealed", MFD_ALLOW_SEALING));
     std::vector<pid_t> writers;
     for (int i = 0; i < 2; ++i) {
@@ -603,7 +603,7 @@ TEST(memory_file_is_sealed_against_writers) {
 
 TEST(memory_file_grows_under_readers) {
   // From a small file to a large one: readers see what was written, at each moment.
-  for (int round = 0; round < 20; ++round) {
+  for (int round = 0; round < 6; ++round) {
     const int fd = OK(memfd_create("growing", 0));
     const pid_t reader = in_child([=] {
       for (off_t seen = 0; seen < 20000;) {

@@ -579,7 +579,7 @@ TEST(forkpty_runs_a_program) {
 
 TEST(writers_to_one_terminal_do_not_mix) {
   // What one write() brings is displayed together, also when the terminal is full meanwhile.
-  constexpr int kWriters = 3, kRounds = 8;
+  constexpr int kWriters = 3, kRounds = 3;
   constexpr size_t kSize = 9000;
   Terminal terminal;
   std::vector<pid_t> children;
@@ -627,7 +627,7 @@ TEST(full_terminal_stalls_nobody_else) {
 }
 
 TEST(readers_share_lines) {
-  constexpr int kReaders = 4, kLines = 200;
+  constexpr int kReaders = 3, kLines = 60;
   Terminal terminal;
   int seen[2];
   OK(pipe(seen));
@@ -660,7 +660,7 @@ TEST(readers_share_lines) {
 
 TEST(closing_the_master_under_use) {
   // Readers and writers of the other end see a hang-up, whatever they are at.
-  for (int round = 0; round < 30; ++round) {
+  for (int round = 0; round < 8; ++round) {
     Terminal terminal;
     OK(fcntl(terminal.master, F_SETFD, FD_CLOEXEC));
     const pid_t reader = in_child([&] {

@@ -168,6 +168,18 @@ TEST_F(HostTest, PipesEndAndBreak) {
   EXPECT_TRUE(has_pending(abi::kSIGPIPE));
 }
 
+TEST_F(HostTest, PipesEndWithTheLastFile) {
+  // At once: a program of the host waits for it.
+  RefPtr<File> out = MUST(tty::make_host_stream(write_end(), Credentials()));
+  close(ends[1]);
+  ASSERT_EQ(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+  char byte;
+  EXPECT_EQ(::read(ends[0], &byte, 1), -1);
+  out = nullptr;
+  EXPECT_EQ(::read(ends[0], &byte, 1), 0);
+  ends[1] = dup(ends[0]);
+}
+
 TEST_F(HostTest, AFilesPositionIsSharedWithTheHost) {
   char name[] = "/tmp/lxss-stream-XXXXXX";
   const int fd = mkstemp(name);
