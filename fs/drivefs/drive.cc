@@ -23,7 +23,7 @@ Result<RefPtr<FileSystem>> mount(host::Fd root, const control::Boot::Drive& opti
 
 Drive::Drive(host::Fd root, u64 root_device, const control::Boot::Drive& options,
              std::string host_path)
-    : HostTree("drivefs", kDriveMagic, root, root_device, kMaxIdleDescriptors),
+    : HostTree("drivefs", kDriveMagic, root, root_device, kMaxOpenDescriptors, Locking::kKernel),
       drive_(options),
       host_path_(std::move(host_path)),
       host_path_known_(host_path_.starts_with('/')),
@@ -34,9 +34,10 @@ Drive::Drive(host::Fd root, u64 root_device, const control::Boot::Drive& options
 
 Result<RefPtr<Inode>> Drive::root() {
   abi::Stat status = TRY(host::status(root_descriptor()));
-  if (HostInode* known = find(id_of(status))) return RefPtr<Inode>(known);
+  if (RefPtr<HostInode> known = find(id_of(status))) return RefPtr<Inode>(std::move(known));
   auto inode = make_ref<DriveInode>(*this, status);
   set_root(*inode);
+  enter_new(*inode);
   return RefPtr<Inode>(std::move(inode));
 }
 
@@ -75,14 +76,17 @@ u64 Drive::shown_number(const abi::Stat& status) const {
 }
 
 RefPtr<DriveInode> Drive::inode_of(const abi::Stat& status) {
-  if (auto* known = static_cast<DriveInode*>(find(id_of(status)))) {
-    if (known->is_same_file(status)) {
-      known->update(status);
-      return known;
+  if (RefPtr<HostInode> found = find(id_of(status))) {
+    auto& known = static_cast<DriveInode&>(*found);
+    if (known.is_same_file(status)) {
+      known.update(status);
+      return RefPtr<DriveInode>(known);
     }
   }
   // The newest object of an identity is the one that is found.
-  return make_ref<DriveInode>(*this, status);
+  auto inode = make_ref<DriveInode>(*this, status);
+  enter_new(*inode);
+  return inode;
 }
 
 std::string Drive::shown_target(std::string host_target) const {

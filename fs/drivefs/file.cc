@@ -6,7 +6,7 @@
 namespace lxss::drivefs {
 
 DriveFile::DriveFile(RefPtr<DriveInode> inode, host::UniqueFd descriptor)
-    : inode_(std::move(inode)), descriptor_(std::move(descriptor)) {
+    : HostFile(Locking::kKernel), inode_(std::move(inode)), descriptor_(std::move(descriptor)) {
   inode_->files_.push_back(*this);
 }
 
@@ -25,8 +25,8 @@ void DriveDirectory::prepare(host::Fd, std::span<std::byte> records) {
   for (HostRecords at(records); !at.at_end(); at.next()) {
     if (at.name() == ".") at.record().d_ino = self.number();
     if (at.name() == "..") {
-      at.record().d_ino =
-          self.has_name() ? self.names().front().directory->number() : self.number();
+      const auto above = self.any_name();
+      at.record().d_ino = above ? above->directory->number() : self.number();
     }
   }
 }
@@ -38,10 +38,8 @@ std::string_view DriveDirectory::shown_name(std::string_view host_name, std::str
 Result<RefPtr<File>> DriveInode::open(Task&, abi::OpenFlags flags) {
   if (is_directory()) return RefPtr<File>(make_ref<DriveDirectory>(TRY(hold())));
   if (!is_regular()) return Errno::kENXIO;
-  host::UniqueFd descriptor;
-  if (is_open()) {
-    descriptor = take_descriptor();  // of the creation just before
-  } else {
+  host::UniqueFd descriptor = take_descriptor();  // of the creation just before
+  if (!descriptor) {
     Place place = TRY(this->place());
     const u32 access = flags.raw() & abi::kO_ACCMODE;
     const auto mode = access == 0   ? host::OpenMode::kReadOnly

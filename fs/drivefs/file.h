@@ -21,7 +21,8 @@ class DriveFile final : public HostFile, public ListNode<DriveFile> {
 
 class DriveDirectory final : public HostDirectoryFile {
  public:
-  explicit DriveDirectory(HostHandle handle) : handle_(std::move(handle)) {}
+  explicit DriveDirectory(HostHandle handle)
+      : HostDirectoryFile(Locking::kKernel), handle_(std::move(handle)) {}
   Result<> sync(bool data_only) override;
 
  private:

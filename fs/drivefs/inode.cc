@@ -29,7 +29,7 @@ void DriveInode::update(const abi::Stat& status) { set_mode(drive().shown_mode(s
 
 void DriveInode::note_name(DriveInode& directory, std::string_view name, u64 links) {
   // Names that the host has taken away since must not pile up.
-  if (is_directory() || names().size() >= links) forget_names();
+  if (is_directory() || name_count() >= links) forget_names();
   add_name(directory, name);
 }
 
@@ -49,8 +49,8 @@ Result<> DriveInode::opened(host::Fd directory) {
 }
 
 Result<DriveInode::Place> DriveInode::place() {
-  while (has_name()) {
-    HostName known = names().front();
+  while (auto found = any_name()) {
+    HostName known = std::move(*found);
     HostHandle directory = TRY(known.directory->hold());
     auto status = host::status_at(directory.fd(), known.name);
     if (status.ok() && is_same_file(*status)) {
@@ -66,8 +66,8 @@ Result<abi::Stat> DriveInode::status() {
   abi::Stat result{};
   if (!files_.empty()) {
     result = TRY(host::status(files_.front().host_descriptor()));
-  } else if (is_open()) {
-    result = TRY(host::status(descriptor()));
+  } else if (HostHandle open = hold_if_open()) {
+    result = TRY(host::status(open.fd()));
   } else {
     result = TRY(place()).status;
   }

@@ -12,6 +12,7 @@ namespace lxss {
 /// began. O_DIRECT is accepted and transfers like any other.
 class HostFile : public File {
  public:
+  explicit HostFile(Locking locking) : File(locking) {}
   bool seekable() const final { return true; }
   Result<usize> read(Task& task, IoBuffer& buffer, u64* offset) final;
   Result<usize> write(Task& task, IoBuffer& buffer, u64* offset) final;
@@ -36,6 +37,7 @@ class HostFile : public File {
 /// caller holds position_lock.
 class HostDirectoryFile : public File {
  public:
+  explicit HostDirectoryFile(Locking locking) : File(locking) {}
   bool seekable() const final { return true; }
   Result<usize> read(Task&, IoBuffer&, u64*) final { return Errno::kEISDIR; }
   Result<usize> write(Task&, IoBuffer&, u64*) final { return Errno::kEBADF; }

@@ -2,14 +2,18 @@
 // identity, and a cache of host descriptors.
 //
 // An inode knows names under which the host has it, and is opened by one of them when it is
-// needed. A HostHandle keeps it open; without handles the descriptor stays in a list of idle
-// ones, whose oldest is closed when they become too many or the host runs out. An inode that
-// has lost its last known name keeps its descriptor to the end. All under the kernel lock.
+// needed. A HostHandle keeps it open; without handles the descriptor stays until there are too
+// many or the host runs out, when those that were not used lately are closed. An inode that
+// has lost its last known name keeps its descriptor to the end.
+//
+// Locks: an inode's own (Inode::lock_) guards its names; the tree's guards the table and the list
+// of descriptors. Handles are counted without one: an inode that is open and in use, or that was
+// open lately, costs one atomic step.
 #pragma once
 
 #include <array>
+#include <set>
 #include <string>
-#include <vector>
 
 #include "base/list.h"
 #include "host/file.h"
@@ -28,13 +32,12 @@ inline HostId id_of(const abi::Stat& status) { return {status.st_dev, status.st_
 class HostInode;
 class HostTree;
 struct HostTableTag;
-struct HostIdleTag;
+struct HostOpenTag;
 
 /// Keeps an inode, and its host descriptor, open. A class that moves only.
 class HostHandle {
  public:
   HostHandle() = default;
-  explicit HostHandle(HostInode& inode);
   HostHandle(HostHandle&&) = default;
   HostHandle& operator=(HostHandle&& other) noexcept;
   ~HostHandle() { reset(); }
@@ -45,12 +48,15 @@ class HostHandle {
   void reset();
 
  private:
+  friend class HostInode;
+  /// Takes over a use that was counted.
+  explicit HostHandle(HostInode& inode);
   RefPtr<HostInode> inode_;
 };
 
-class HostInode : public Inode, public ListNode<HostTableTag>, public ListNode<HostIdleTag> {
+class HostInode : public Inode, public ListNode<HostTableTag>, public ListNode<HostOpenTag> {
  public:
-  ~HostInode() override;
+  ~HostInode() override = default;
 
   HostTree& tree() const;
   HostId id() const { return id_; }
@@ -58,21 +64,22 @@ class HostInode : public Inode, public ListNode<HostTableTag>, public ListNode<H
   /// Opens it, and closed directories on the way to it, if need be. ENOENT when it has no name
   /// and no descriptor.
   Result<HostHandle> hold();
-  bool is_open() const { return bool(descriptor_); }
-  /// The descriptor if there is one, without holding it.
-  host::Fd descriptor() const { return descriptor_.get(); }
+  /// The same if it is open already: nothing else is done.
+  HostHandle hold_if_open();
   /// Takes a descriptor that was opened on the way; dropped if there is one.
   void adopt(host::UniqueFd descriptor);
-  /// Gives it up again; nobody may hold it.
+  /// Gives it up again, if nobody holds it.
   host::UniqueFd take_descriptor();
 
   struct HostName {
     RefPtr<HostInode> directory;
     std::string name;  ///< as the host has it
+    auto operator<=>(const HostName&) const = default;
   };
-  /// The names known; hard links may have more.
-  const std::vector<HostName>& names() const { return names_; }
-  bool has_name() const { return !names_.empty(); }
+  /// One of the names known, if there is any; hard links may have more.
+  std::optional<HostName> any_name() const;
+  usize name_count() const;
+  bool has_name() const { return name_count() != 0; }
   void add_name(HostInode& directory, std::string_view name);
   void remove_name(HostInode& directory, std::string_view name);
   void forget_names();
@@ -87,67 +94,121 @@ class HostInode : public Inode, public ListNode<HostTableTag>, public ListNode<H
   /// Called with what hold() has just opened; an error closes it again.
   virtual Result<> opened(host::Fd) { return {}; }
   /// Removes it from the table: the host has another file of this identity now.
-  void forget_identity() { ListNode<HostTableTag>::unlink(); }
-  void last_unref() override;
+  void forget_identity();
+  void released() override;
 
  private:
   friend class HostHandle;
   friend class HostTree;
-  void settle();
+  static constexpr u32 kClosed = 1u << 31;
 
-  HostId id_;
-  host::UniqueFd descriptor_;
-  u32 handles_ = 0;
-  bool is_root_ = false;  ///< its descriptor is the mounter's
-  std::vector<HostName> names_;
+  bool try_use();
+  /// Opens it and what is closed on the way. ENOENT or ESTALE if a name on it has changed.
+  Result<HostHandle> open_from_above();
+  /// Opens it by a name that it had when the tree's names had changed `seen` times.
+  Result<HostHandle> open_in(host::Fd directory, std::string_view name, u64 seen);
+  void install(host::UniqueFd descriptor);
+
+  const HostId id_;
+  bool is_root_ = false;  ///< its descriptor is the mounter's; set before others know it
+  /// Handles, or kClosed. Leaves kClosed under opening_, gets it from 0 by whoever closes.
+  std::atomic<u32> uses_{kClosed};
+  std::atomic<i32> descriptor_{host::kNoFd.value};  ///< good while in use
+  std::atomic<bool> used_lately_{false};
+  SleepLock opening_;  ///< held while it is opened
+  std::set<HostName> names_ LXSS_GUARDED_BY(lock_);
 };
 
 class HostTree : public FileSystem {
  public:
   /// Half of the smallest usual limit of descriptors.
-  static constexpr usize kMaxIdleDescriptors = 2048;
+  static constexpr usize kMaxOpenDescriptors = 2048;
 
   host::Fd root_descriptor() const { return root_; }
   u64 root_device() const { return root_device_; }
 
   /// The inode object of a host file, or null.
-  HostInode* find(HostId id);
+  RefPtr<HostInode> find(HostId id);
+  /// What its inode object says of a host file, if there is one: its type.
+  std::optional<u32> type_of(HostId id);
 
   /// Makes a host call that returns a descriptor; when the host has none left, idle ones are
   /// closed first.
   template <typename Open>
   auto with_room(Open open) -> decltype(open()) {
     auto opened = open();
-    while ((opened.is(Errno::kEMFILE) || opened.is(Errno::kENFILE)) && close_idle(kEvictAtOnce)) {
+    constexpr int kRounds = 64;
+    for (int i = 0; i < kRounds && (opened.is(Errno::kEMFILE) || opened.is(Errno::kENFILE)) &&
+                    close_idle(kEvictAtOnce);
+         ++i) {
       opened = open();
     }
     return opened;
   }
 
-  usize idle_count() const { return idle_count_; }
+  /// Inodes that have a descriptor.
+  usize open_count() const { return open_count_.load(std::memory_order_relaxed); }
+
+  /// Around each host call that takes a name from a file or gives it to another: who opens a file
+  /// by a name at the same time makes sure that it is the right one.
+  class NamesChange;
+  /// For names_unchanged_since().
+  u64 name_changes() const {
+    return changing_names_.load() != 0 ? kChangingNow : name_changes_.load();
+  }
+  bool names_unchanged_since(u64 seen) const {
+    return seen != kChangingNow && name_changes_.load() == seen;
+  }
 
  protected:
   /// `root` stays the caller's and open.
-  HostTree(const char* type, i64 magic, host::Fd root, u64 root_device, usize max_idle);
+  HostTree(const char* type, i64 magic, host::Fd root, u64 root_device, usize max_open,
+           Locking locking);
   ~HostTree() override = default;
-  /// Marks the inode of the root, made by the file system.
+  /// Marks the inode of the root, made by the file system, before others know it.
   void set_root(HostInode& inode);
+  /// Puts an inode where find() finds it, or hands back the one that is there already.
+  RefPtr<HostInode> enter(RefPtr<HostInode> inode);
+  /// Likewise that of a file just made.
+  void enter_new(HostInode& inode);
 
  private:
   friend class HostInode;
-  static constexpr usize kBuckets = 16384;
+  static constexpr usize kBuckets = 65536;
   static constexpr usize kEvictAtOnce = 64;
+  static constexpr u64 kChangingNow = ~u64{0};
 
-  List<HostInode, HostTableTag>& bucket(HostId id);
+  List<HostInode, HostTableTag>& bucket(HostId id) LXSS_REQUIRES(lock_);
   /// True if there was one to close.
   bool close_idle(usize count);
+  void note_open(HostInode& inode);
 
-  host::Fd root_;
-  u64 root_device_;
-  usize max_idle_;
-  usize idle_count_ = 0;
-  List<HostInode, HostIdleTag> idle_;  ///< the oldest first
-  std::array<List<HostInode, HostTableTag>, kBuckets> table_;
+  const host::Fd root_;
+  const u64 root_device_;
+  const usize max_open_;
+  std::atomic<usize> open_count_{0};
+  std::atomic<u64> name_changes_{0};  ///< begun and ended
+  std::atomic<u32> changing_names_{0};
+  Lock lock_{LockRank::kFileSystem};
+  List<HostInode, HostOpenTag> open_ LXSS_GUARDED_BY(lock_);  ///< with a descriptor, oldest first
+  std::array<List<HostInode, HostTableTag>, kBuckets> table_ LXSS_GUARDED_BY(lock_);
+};
+
+class HostTree::NamesChange {
+ public:
+  explicit NamesChange(HostTree& tree) : tree_(tree) {
+    tree_.changing_names_.fetch_add(1);
+    tree_.name_changes_.fetch_add(1);
+  }
+  ~NamesChange() {
+    tree_.name_changes_.fetch_add(1);
+    tree_.changing_names_.fetch_sub(1);
+  }
+  NamesChange(const NamesChange&) = delete;
+  NamesChange& operator=(const NamesChange&) = delete;
+
+ private:
+  HostTree& tree_;
 };
 
 }  // namespace lxss

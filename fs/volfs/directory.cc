@@ -2,7 +2,7 @@
 //
 // Creation is atomic: the host file comes first, its record last, and without a record it does
 // not exist. What is left of a creation that did not finish is removed by whoever wants its
-// name or its directory gone. None of this gives up the kernel lock.
+// name or its directory gone.
 #include "base/scope.h"
 #include "fs/volfs/volume.h"
 
@@ -39,8 +39,12 @@ Result<RefPtr<Inode>> VolInode::finish_creation(host::UniqueFd made, const NewIn
   TRY(host::set_attribute(made.get(), kInodeAttribute, encode(record), 0));
   abi::Stat status = TRY(host::status(made.get()));
   auto inode = make_ref<VolInode>(volume(), record, status);
-  inode->target_ = what.symlink_target;
-  inode->no_xattrs_ = true;
+  {
+    Lock::Held held(inode->lock_);
+    inode->target_ = what.symlink_target;
+    inode->no_xattrs_.store(true, std::memory_order_relaxed);
+  }
+  volume().enter_new(*inode);
   if (!name.empty()) {
     inode->set_unsynced();
     inode->add_name(*this, name);
@@ -86,22 +90,34 @@ Result<RefPtr<Inode>> VolInode::create_unnamed(const NewInode& what) {
   return finish_creation(std::move(made), what, {});
 }
 
+/// Gives the file another name in the host, by one that it has or by its descriptor.
+Result<> VolInode::link_in_host(host::Fd directory, std::string_view name) {
+  const u64 seen = tree().name_changes();
+  if (auto known = any_name()) {
+    HostHandle old_directory = TRY(known->directory->hold());
+    auto linked = host::link(old_directory.fd(), known->name, directory, name);
+    if (tree().names_unchanged_since(seen)) return linked;
+    // The name may have been another file's by the time the host looked.
+    if (linked.ok()) {
+      if (id_of(TRY(host::status_at(directory, name))) == id()) return {};
+      TRY(host::remove_file(directory, name));
+    } else if (!linked.is(Errno::kENOENT)) {
+      return linked;
+    }
+  }
+  HostHandle file = TRY(hold());
+  return host::link_open_file(file.fd(), directory, name);
+}
+
 Result<> VolInode::link(std::string_view name, Inode& target) {
   auto& inode = static_cast<VolInode&>(target);
   HostHandle directory = TRY(hold());
   TRY(volume().create_over_leftover(directory.fd(), name, [&]() -> Result<> {
-    if (inode.has_name()) {
-      const HostName& known = inode.names().front();
-      HostHandle old_directory = TRY(known.directory->hold());
-      return host::link(old_directory.fd(), known.name, directory.fd(), name);
-    }
-    HostHandle file = TRY(inode.hold());
-    return host::link_open_file(file.fd(), directory.fd(), name);
+    return inode.link_in_host(directory.fd(), name);
   }));
   if (!inode.has_name()) inode.set_unsynced();
   inode.add_name(*this, name);
-  ++inode.status_.st_nlink;
-  inode.touch();
+  inode.change_links(1);
   touch();
   return {};
 }
@@ -109,17 +125,17 @@ Result<> VolInode::link(std::string_view name, Inode& target) {
 /// After the host has removed a name.
 void VolInode::lose_name(VolInode& directory, std::string_view name) {
   remove_name(directory, name);
-  touch();
-  status_.st_nlink = is_directory() ? 0 : status_.st_nlink - 1;
+  change_links(-1);
   if (has_name()) return;
   set_synced();
   // A descriptor that is open stays so. Without one nobody has the data open, and the host may
   // give the identity to another file: what is known now is the last word.
-  if (!is_open() && status_.st_nlink == 0) forget_identity();
+  if (!hold_if_open() && known().links == 0) forget_identity();
 }
 
 Result<> VolInode::unlink(std::string_view name, Inode& victim) {
   HostHandle directory = TRY(hold());
+  HostTree::NamesChange change(tree());
   TRY(host::remove_file(directory.fd(), name));
   static_cast<VolInode&>(victim).lose_name(*this, name);
   touch();
@@ -129,6 +145,7 @@ Result<> VolInode::unlink(std::string_view name, Inode& victim) {
 Result<> VolInode::remove_directory(std::string_view name, Inode& victim) {
   auto& removed = static_cast<VolInode&>(victim);
   HostHandle directory = TRY(hold());
+  HostTree::NamesChange change(tree());
   auto done = host::remove_directory(directory.fd(), name);
   if (done.is(Errno::kENOTEMPTY)) {
     TRY(volume().remove_leftovers(removed));
@@ -157,6 +174,7 @@ Result<> VolInode::rename(std::string_view name, Inode& moved_inode, Inode& new_
 
   HostHandle from = TRY(hold());
   HostHandle to = TRY(new_directory.hold());
+  HostTree::NamesChange change(tree());
   auto attempt = [&](host::RenameMode mode) {
     return host::rename(from.fd(), name, to.fd(), new_name, mode);
   };

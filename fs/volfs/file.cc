@@ -11,13 +11,13 @@ static_assert(abi::kS_IFLNK >> 12 == abi::kDT_LNK && abi::kS_IFSOCK >> 12 == abi
 
 class VolFile final : public HostFile {
  public:
-  explicit VolFile(HostHandle handle) : handle_(std::move(handle)) {}
+  explicit VolFile(HostHandle handle) : HostFile(Locking::kOwn), handle_(std::move(handle)) {}
 
  private:
   VolInode& file() const { return static_cast<VolInode&>(handle_.inode()); }
   host::Fd fd() const override { return handle_.fd(); }
   // The host may have moved atime.
-  void data_was_read() override { file().touch(); }
+  void data_was_read() override { file().touch_by_reading(); }
   void data_was_changed() override { file().touch(); }
   void will_be_mapped() override {
     file().touch();
@@ -31,7 +31,8 @@ class VolFile final : public HostFile {
 
 class VolDirectory final : public HostDirectoryFile {
  public:
-  explicit VolDirectory(HostHandle handle) : handle_(std::move(handle)) {}
+  explicit VolDirectory(HostHandle handle)
+      : HostDirectoryFile(Locking::kOwn), handle_(std::move(handle)) {}
 
   /// Linux: a synced directory keeps its names, and what they name, over a crash.
   Result<> sync(bool data_only) override {
@@ -52,15 +53,15 @@ class VolDirectory final : public HostDirectoryFile {
     constexpr u8 kNotYetKnown = 0x80;  // beside the host's type
     bool all_known = true;
     VolInode& self = directory();
-    self.touch();
+    self.touch_by_reading();
     for (HostRecords at(records); !at.at_end(); at.next()) {
       abi::Dirent64& record = at.record();
       if (at.name() == "." || at.name() == "..") {
         // The volume's root is its own parent here.
-        const bool up = at.name() == ".." && self.has_name();
-        record.d_ino = up ? self.names().front().directory->number() : self.number();
-      } else if (HostInode* known = self.tree().find({self.id().device, record.d_ino})) {
-        record.d_type = directory_entry_type(known->mode());
+        const auto above = at.name() == ".." ? self.any_name() : std::nullopt;
+        record.d_ino = above ? above->directory->number() : self.number();
+      } else if (auto type = self.tree().type_of({self.id().device, record.d_ino})) {
+        record.d_type = directory_entry_type(*type);
       } else {
         record.d_type |= kNotYetKnown;
         all_known = false;

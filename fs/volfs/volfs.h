@@ -8,6 +8,6 @@ namespace lxss::volfs {
 /// Serves the tree in `root_directory`, which stays open and the caller's. EINVAL if it holds
 /// no VolFs tree, EOPNOTSUPP if the host keeps no attributes there.
 Result<RefPtr<FileSystem>> mount(host::Fd root_directory,
-                                 usize max_idle_descriptors = HostTree::kMaxIdleDescriptors);
+                                 usize max_open_descriptors = HostTree::kMaxOpenDescriptors);
 
 }  // namespace lxss::volfs

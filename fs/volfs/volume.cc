@@ -34,28 +34,29 @@ bool fits(const InodeRecord& record, const abi::Stat& status) {
                                         : abi::is_regular(status.st_mode);
 }
 
-Result<RefPtr<FileSystem>> mount(host::Fd root_directory, usize max_idle_descriptors) {
+Result<RefPtr<FileSystem>> mount(host::Fd root_directory, usize max_open_descriptors) {
   abi::Stat status = TRY(host::status(root_directory));
   EncodedRecord bytes;
   auto size = host::get_attribute(root_directory, kInodeAttribute, bytes);
   if (size.is(Errno::kEOPNOTSUPP)) return Errno::kEOPNOTSUPP;
   auto record = decode_read(size, bytes);
   if (!record || !abi::is_directory(record->mode) || !fits(*record, status)) return Errno::kEINVAL;
-  return RefPtr<FileSystem>(make_ref<Volume>(root_directory, status.st_dev, max_idle_descriptors));
+  return RefPtr<FileSystem>(make_ref<Volume>(root_directory, status.st_dev, max_open_descriptors));
 }
 
 // Programs ask statfs which file system they are on, to choose how to sync or lock: VolFs
 // behaves like ext4 and says so there. Only /proc/mounts shows its own name.
-Volume::Volume(host::Fd root, u64 root_device, usize max_idle)
-    : HostTree("volfs", abi::kEXT4_SUPER_MAGIC, root, root_device, max_idle) {}
+Volume::Volume(host::Fd root, u64 root_device, usize max_open)
+    : HostTree("volfs", abi::kEXT4_SUPER_MAGIC, root, root_device, max_open, Locking::kOwn) {}
 
 Result<RefPtr<Inode>> Volume::root() {
   abi::Stat status = TRY(host::status(root_descriptor()));
-  if (HostInode* known = find(id_of(status))) return RefPtr<Inode>(known);
+  if (RefPtr<HostInode> known = find(id_of(status))) return RefPtr<Inode>(std::move(known));
   auto record = read_record(root_descriptor());
   if (!record) return Errno::kEIO;
   auto inode = make_ref<VolInode>(*this, *record, status);
   set_root(*inode);
+  enter_new(*inode);
   return RefPtr<Inode>(std::move(inode));
 }
 
@@ -69,25 +70,57 @@ Result<abi::Statfs> Volume::statistics() {
 }
 
 Result<> Volume::sync() {
-  while (!unsynced_.empty()) unsynced_.front().set_synced();
-  unsynced_forgotten_ = false;
+  {
+    Lock::Held held(unsynced_lock_);
+    while (!unsynced_.empty()) take_unsynced(unsynced_.front());
+    unsynced_forgotten_ = false;
+  }
   auto synced = [&] {
     KernelLock::Released released;
     return host::sync_filesystem(root_descriptor());
   }();
-  if (!synced.ok()) unsynced_forgotten_ = true;
+  if (!synced.ok()) forget_unsynced();
   return synced;
 }
 
+void Volume::take_unsynced(VolInode& inode) {
+  if (!inode.ListNode<UnsyncedTag>::linked()) return;
+  inode.ListNode<UnsyncedTag>::unlink();
+  --unsynced_count_;
+  inode.is_unsynced_.store(false, std::memory_order_release);
+}
+
+void Volume::forget_unsynced() {
+  Lock::Held held(unsynced_lock_);
+  unsynced_forgotten_ = true;
+}
+
 Result<> Volume::sync_creations() {
-  if (unsynced_forgotten_ || unsynced_count_ > kSyncOneByOne) return sync();
+  RefPtr<VolInode> inodes[kSyncOneByOne];
+  usize count = 0;
+  bool all = false;
+  {
+    Lock::Held held(unsynced_lock_);
+    all = unsynced_forgotten_ || unsynced_count_ > kSyncOneByOne;
+    while (!all && !unsynced_.empty()) {
+      VolInode& inode = unsynced_.front();
+      take_unsynced(inode);
+      // One that goes just now and has a name still counts among those forgotten.
+      if (auto taken = RefPtr<VolInode>::try_take(&inode)) {
+        inodes[count++] = std::move(taken);
+      } else {
+        unsynced_forgotten_ = all = true;
+      }
+    }
+  }
+  if (all) return sync();
   std::vector<HostHandle> handles;
-  while (!unsynced_.empty()) {
-    VolInode& inode = unsynced_.front();
-    inode.set_synced();
-    auto handle = inode.hold();
+  for (usize i = 0; i < count; ++i) {
+    auto handle = inodes[i]->hold();
+    // Removed meanwhile: there is nothing to keep.
+    if (!handle.ok() && !inodes[i]->has_name()) continue;
     if (!handle.ok()) {
-      unsynced_forgotten_ = true;
+      forget_unsynced();
       return handle.error();
     }
     handles.push_back(std::move(handle).value());
@@ -97,21 +130,21 @@ Result<> Volume::sync_creations() {
     for (HostHandle& handle : handles) TRY(host::sync(handle.fd(), false));
     return {};
   }();
-  if (!synced.ok()) unsynced_forgotten_ = true;
+  if (!synced.ok()) forget_unsynced();
   return synced;
 }
 
 Result<RefPtr<VolInode>> Volume::find_entry(VolInode& directory, host::Fd directory_fd,
                                             std::string_view name) {
   abi::Stat status = TRY(host::status_at(directory_fd, name));
-  RefPtr<VolInode> inode = static_cast<VolInode*>(find(id_of(status)));
-  if (!inode) {
+  RefPtr<HostInode> found = find(id_of(status));
+  if (!found) {
     auto record = read_record(directory_fd, name);
     if (!record || !fits(*record, status)) return Errno::kENOENT;
-    inode = make_ref<VolInode>(*this, *record, status);
+    found = enter(make_ref<VolInode>(*this, *record, status));
   }
-  inode->add_name(directory, name);
-  return inode;
+  found->add_name(directory, name);
+  return RefPtr<VolInode>(static_cast<VolInode*>(found.get()));
 }
 
 Result<> Volume::remove_leftover(host::Fd directory, std::string_view name) {

@@ -13,7 +13,7 @@ struct UnsyncedTag;
 
 class Volume final : public HostTree {
  public:
-  Volume(host::Fd root, u64 root_device, usize max_idle);
+  Volume(host::Fd root, u64 root_device, usize max_open);
 
   Result<RefPtr<Inode>> root() override;
   Result<abi::Statfs> statistics() override;
@@ -43,12 +43,15 @@ class Volume final : public HostTree {
   friend class VolInode;
   static constexpr usize kSyncOneByOne = 8;
   Result<> remove_leftover(host::Fd directory, std::string_view name);
+  void take_unsynced(VolInode& inode) LXSS_REQUIRES(unsynced_lock_);
+  void forget_unsynced();
 
+  Lock unsynced_lock_{LockRank::kNames};
   /// Inodes whose creation has not been synced: the host promises their names with a synced
   /// directory, but not their records and targets.
-  List<VolInode, UnsyncedTag> unsynced_;
-  usize unsynced_count_ = 0;
-  bool unsynced_forgotten_ = false;
+  List<VolInode, UnsyncedTag> unsynced_ LXSS_GUARDED_BY(unsynced_lock_);
+  usize unsynced_count_ LXSS_GUARDED_BY(unsynced_lock_) = 0;
+  bool unsynced_forgotten_ LXSS_GUARDED_BY(unsynced_lock_) = false;
 };
 
 /// The record of a host file, or nothing when it is no entry.
@@ -60,12 +63,12 @@ bool fits(const InodeRecord& record, const abi::Stat& status);
 class VolInode final : public HostInode, public ListNode<UnsyncedTag> {
  public:
   VolInode(Volume& volume, const InodeRecord& record, const abi::Stat& status);
-  ~VolInode() override;
 
   Volume& volume() const { return static_cast<Volume&>(tree()); }
 
   // inode.cc
   Result<Attributes> attributes() override;
+  bool cached_attributes(Attributes& attributes) const override;
   Result<> set_attributes(const AttributeChange& change) override;
   Result<std::string> read_link() override;
   Result<std::string> get_xattr(std::string_view name) override;
@@ -87,27 +90,51 @@ class VolInode final : public HostInode, public ListNode<UnsyncedTag> {
   Result<RefPtr<File>> open(Task& task, abi::OpenFlags flags) override;
 
   /// What the host knows of the file may have changed.
-  void touch() { stale_ = true; }
+  void touch() { touches_.fetch_add(1, std::memory_order_release); }
+  /// The host may have moved the time of access. Readers of one file do not meet here.
+  void touch_by_reading() {
+    if (known_at_.load(std::memory_order_relaxed) == touches_.load(std::memory_order_relaxed))
+      touch();
+  }
   /// A shared mapping may change times from now on without lxcore seeing it.
-  void note_writable_mapping() { mapped_writable_ = true; }
+  void note_writable_mapping() { mapped_writable_.store(true, std::memory_order_relaxed); }
 
-  bool is_unsynced() const { return ListNode<UnsyncedTag>::linked(); }
+  bool is_unsynced() const { return is_unsynced_.load(std::memory_order_acquire); }
   void set_synced();
 
  private:
   friend class Volume;
+  /// What the host told of the file, and how often it had been touched then.
+  struct Known {
+    u64 size = 0, blocks = 0;
+    u32 block_size = 0, links = 0;
+    abi::Timespec accessed{}, modified{}, changed{};
+    u32 touches = 0;
+  };
+  static Known known_of(const abi::Stat& status, u32 touches);
+  void fill(const Known& known, Attributes& attributes) const;
+  Known known() const;
   Result<> refresh();
-  Result<> write_record(const InodeRecord& record);
+  Result<abi::Stat> host_status();
+  Result<> change_record(const AttributeChange& change);
+  void note_xattr_change();
+  void change_links(i32 by);
+  void released() override;
   Result<RefPtr<Inode>> finish_creation(host::UniqueFd made, const NewInode& what,
                                         std::string_view name);
   void lose_name(VolInode& directory, std::string_view name);
+  Result<> link_in_host(host::Fd directory, std::string_view name);
   void set_unsynced();
 
-  abi::Stat status_;  ///< the host's, as of the last refresh
-  bool stale_ = false;
-  bool mapped_writable_ = false;
-  bool no_xattrs_ = false;  ///< known to have none
-  std::string target_;      ///< of a symbolic link, once read
+  Snapshot<Known> known_;        ///< written under lock_
+  std::atomic<u32> known_at_;    ///< touches of what is known; written under lock_
+  std::atomic<u32> touches_{0};  ///< changes of what the host knows
+  std::atomic<bool> mapped_writable_{false};
+  std::atomic<bool> is_unsynced_{false};          ///< on the volume's list; written under its lock
+  SleepLock changing_;                            ///< held while the record is written
+  std::atomic<bool> no_xattrs_{false};            ///< known to have none; written under lock_
+  u32 xattr_changes_ LXSS_GUARDED_BY(lock_) = 0;  ///< begun and ended
+  std::string target_ LXSS_GUARDED_BY(lock_);     ///< of a symbolic link, once read
 };
 
 }  // namespace lxss::volfs

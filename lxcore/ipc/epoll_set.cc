@@ -30,12 +30,17 @@ constexpr u32 kPassedOn = kReadiness | raw(EpollFlag::kEPOLLET) | raw(EpollFlag:
 /// What may change who watches whom: held if `needed`.
 class NestingHeld {
  public:
-  explicit NestingHeld(bool needed) {
-    if (needed) held_.emplace(kernel().epoll_nesting);
+  explicit NestingHeld(bool needed) : lock_(needed ? &kernel().epoll_nesting : nullptr) {
+    if (lock_) lock_->lock();
   }
+  ~NestingHeld() {
+    if (lock_) lock_->unlock();
+  }
+  NestingHeld(const NestingHeld&) = delete;
+  NestingHeld& operator=(const NestingHeld&) = delete;
 
  private:
-  std::optional<SleepLock::Held> held_;
+  SleepLock* lock_;
 };
 
 }  // namespace

@@ -57,9 +57,6 @@ class HostStreamInode final : public Inode {
   void released() override { fd_.reset(); }
 
  private:
-  // Who reads the other end is to see the end of the file.
-  void released() override { fd_.reset(); }
-
   host::UniqueFd fd_;
 };
 

@@ -51,6 +51,11 @@ void Inode::set_owner(u32 uid, u32 gid) {
   owner_.write(owner);
 }
 
+void Inode::set_all(const InodeOwner& owner) {
+  Lock::Held held(lock_);
+  owner_.write(owner);
+}
+
 bool Inode::enter(i32 step) {
   i32 uses = uses_.load(std::memory_order_relaxed);
   do {

@@ -164,6 +164,8 @@ class Inode : public RefCounted, public Retirable {
   virtual void released() {}
   void set_mode(u32 mode);
   void set_owner(u32 uid, u32 gid);
+  /// All at once: nobody sees a new owner with the old permissions.
+  void set_all(const InodeOwner& owner);
   /// Guards what the inode knows of itself. Readers of snapshots need it only to wait for a writer.
   mutable Lock lock_{LockRank::kInode};
 

@@ -16,7 +16,7 @@ constexpr Fd kCwd{abi::kAT_FDCWD};
 
 class VolFs : public TreeTest {
  protected:
-  explicit VolFs(usize idle = HostTree::kMaxIdleDescriptors) {
+  explicit VolFs(usize idle = HostTree::kMaxOpenDescriptors) {
     store_record(host_.path(), kDirectory);
     mount_root(MUST(volfs::mount(host_.fd(), idle)));
   }
