@@ -30,12 +30,17 @@ constexpr u32 kPassedOn = kReadiness | raw(EpollFlag::kEPOLLET) | raw(EpollFlag:
 /// What may change who watches whom: held if `needed`.
 class NestingHeld {
  public:
-  explicit NestingHeld(bool needed) {
-    if (needed) held_.emplace(kernel().epoll_nesting);
+  explicit NestingHeld(bool needed) LXSS_NO_THREAD_SAFETY_ANALYSIS : needed_(needed) {
+    if (needed_) kernel().epoll_nesting.lock();
   }
+  ~NestingHeld() LXSS_NO_THREAD_SAFETY_ANALYSIS {
+    if (needed_) kernel().epoll_nesting.unlock();
+  }
+  NestingHeld(const NestingHeld&) = delete;
+  NestingHeld& operator=(const NestingHeld&) = delete;
 
  private:
-  std::optional<SleepLock::Held> held_;
+  const bool needed_;
 };
 
 }  // namespace
