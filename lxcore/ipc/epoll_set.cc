@@ -30,17 +30,17 @@ constexpr u32 kPassedOn = kReadiness | raw(EpollFlag::kEPOLLET) | raw(EpollFlag:
 /// What may change who watches whom: held if `needed`.
 class NestingHeld {
  public:
-  explicit NestingHeld(bool needed) : lock_(needed ? &kernel().epoll_nesting : nullptr) {
-    if (lock_) lock_->lock();
+  explicit NestingHeld(bool needed) LXSS_NO_THREAD_SAFETY_ANALYSIS : needed_(needed) {
+    if (needed_) kernel().epoll_nesting.lock();
   }
-  ~NestingHeld() {
-    if (lock_) lock_->unlock();
+  ~NestingHeld() LXSS_NO_THREAD_SAFETY_ANALYSIS {
+    if (needed_) kernel().epoll_nesting.unlock();
   }
   NestingHeld(const NestingHeld&) = delete;
   NestingHeld& operator=(const NestingHeld&) = delete;
 
  private:
-  SleepLock* lock_;
+  const bool needed_;
 };
 
 }  // namespace
