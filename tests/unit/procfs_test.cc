@@ -87,8 +87,7 @@ class ProcFsTest : public TreeTest {
 
 TEST_F(ProcFsTest, StatHasFiftyTwoFields) {
   task().process->start_time_ns = 12'340'000'000;
-  task().process->group =
-      make_ref<ProcessGroup>(Pid{77}, task().process->group->session);
+  task().process->group = make_ref<ProcessGroup>(Pid{77}, task().process->group->session);
   std::string text = content(proc("stat"));
   EXPECT_EQ(text.find("2 (guest) R 1 77 1 0 -1 4194304 "), 0u) << text;
   std::vector<std::string> fields;
@@ -197,7 +196,6 @@ TEST_F(ProcFsTest, NamesOfTheDeadAreForgotten) {
   EXPECT_NE(content(base + "/task/" + std::to_string(process->pid.value) + "/stat"), "");
   EXPECT_GT(process->reference_count(), references);
   procfs::forget_process(*process);
-  task().epoch.drain();
   EXPECT_EQ(process->reference_count(), references);
 }
 
