@@ -1,6 +1,11 @@
 // Intrusive doubly linked list. An element derives from ListNode<Tag> once for
 // each list that it can be on; it knows whether it is linked and unlinks itself.
+//
+// At each instant the list is whole when followed forwards: who is stopped in the middle of a
+// change leaves what repair() can mend.
 #pragma once
+
+#include <atomic>
 
 #include "base/assert.h"
 #include "base/types.h"
@@ -18,8 +23,9 @@ class ListNode {
   bool linked() const { return next_ != nullptr; }
   void unlink() {
     if (!next_) return;
-    next_->previous_ = previous_;
     previous_->next_ = next_;
+    std::atomic_signal_fence(std::memory_order_release);
+    next_->previous_ = previous_;
     next_ = previous_ = nullptr;
   }
 
@@ -54,6 +60,30 @@ class List {
     return first;
   }
 
+  bool contains(const T& element) {
+    const Node* wanted = &element;
+    for (Node* node = head_.next_; node != &head_; node = node->next_) {
+      if (node == wanted) return true;
+    }
+    return false;
+  }
+  /// The number of elements, after an insertion or removal that was not finished: the one it was of
+  /// is on the list or is not, and may say that it is linked when it is not (disown()).
+  usize repair() {
+    usize count = 0;
+    Node* before = &head_;
+    for (Node* node = head_.next_; node != &head_; node = node->next_, ++count) {
+      node->previous_ = before;
+      before = node;
+    }
+    head_.previous_ = before;
+    return count;
+  }
+  static void disown(T& element) {
+    Node* node = &element;
+    node->next_ = node->previous_ = nullptr;
+  }
+
   class Iterator {
    public:
     explicit Iterator(Node* at) : at_(at), next_(at->next_) {}
@@ -80,7 +110,9 @@ class List {
     LXSS_ASSERT(!node->linked());
     node->next_ = before;
     node->previous_ = before->previous_;
+    std::atomic_signal_fence(std::memory_order_release);
     before->previous_->next_ = node;
+    std::atomic_signal_fence(std::memory_order_release);
     before->previous_ = node;
   }
 

@@ -29,22 +29,58 @@ bool TaskWaitEntry::notify(PollEvents) {
   return true;
 }
 
+class LXSS_SCOPED_CAPABILITY WaitQueue::Held {
+ public:
+  explicit Held(WaitQueue& queue) LXSS_ACQUIRE(queue.lock_) : queue_(queue) {
+    queue_.lock_.lock();
+    if (queue_.lock_.abandoned()) [[unlikely]]
+      queue_.mend();
+  }
+  ~Held() LXSS_RELEASE() { queue_.lock_.unlock(); }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+
+ private:
+  WaitQueue& queue_;
+};
+
+void WaitQueue::mend() {
+  if (!lock_.take_abandoned()) return;
+  waiting_.store(static_cast<u32>(entries_.repair()), std::memory_order_relaxed);
+  // It may have died while it was waking them.
+  for (WaitEntry& entry : entries_) (void)entry.notify(kAllEvents);
+}
+
 void WaitEntry::unlink() {
   if (!queue_) return;
-  Lock::Held held(queue_->lock_);
+  WaitQueue::Held held(*queue_);
   ListNode<WaitEntry>::unlink();
   queue_->waiting_.fetch_sub(1, std::memory_order_relaxed);
   queue_ = nullptr;
 }
 
+void WaitEntry::unlink_dead() {
+  if (!queue_) return;
+  {
+    WaitQueue::Held held(*queue_);
+    if (!queue_->entries_.contains(*this)) {
+      // Killed on its way to the queue, or from it.
+      List<WaitEntry>::disown(*this);
+      queue_ = nullptr;
+      return;
+    }
+  }
+  unlink();
+}
+
 WaitQueue::~WaitQueue() {
   if (!has_waiters()) return;
-  Lock::Held held(lock_);
+  Held held(*this);
   while (!entries_.empty()) entries_.pop_front().queue_ = nullptr;
 }
 
 void WaitQueue::add(WaitEntry& entry) {
-  Lock::Held held(lock_);
+  Held held(*this);
   entry.queue_ = this;
   entry.exclusive_ = false;
   entries_.push_front(entry);
@@ -52,7 +88,7 @@ void WaitQueue::add(WaitEntry& entry) {
 }
 
 void WaitQueue::add_exclusive(WaitEntry& entry) {
-  Lock::Held held(lock_);
+  Held held(*this);
   entry.queue_ = this;
   entry.exclusive_ = true;
   entries_.push_back(entry);
@@ -63,7 +99,7 @@ void WaitQueue::wake(PollEvents events) {
   // Who adds itself afterwards looks at the condition afterwards.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (!has_waiters()) return;
-  Lock::Held held(lock_);
+  Held held(*this);
   for (WaitEntry& entry : entries_) {
     const bool taken = entry.notify(events);
     if (taken && entry.exclusive_) break;

@@ -37,6 +37,8 @@ class WaitEntry : public ListNode<WaitEntry> {
   /// must exist until then, or be destroyed while nobody else touches the entry.
   void unlink();
   bool linked() const { return queue_ != nullptr; }
+  /// The same by the monitor, of the entry of a task that the host has killed.
+  void unlink_dead();
 
  private:
   friend class WaitQueue;
@@ -79,7 +81,11 @@ class WaitQueue {
 
  private:
   friend class WaitEntry;
-  Lock lock_{LockRank::kWaking};
+  /// Takes the lock; who finds that its last holder was killed mends the list.
+  class Held;
+  void mend() LXSS_REQUIRES(lock_);
+
+  Lock lock_{LockRank::kWaking, AfterDeath::kAbandon};
   List<WaitEntry> entries_ LXSS_GUARDED_BY(lock_);
   std::atomic<u32> waiting_{0};  ///< entries; written under lock_
 };

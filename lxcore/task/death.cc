@@ -24,8 +24,8 @@ const char* what_is_guarded(LockRank rank) {
       return "a file system";
     case LockRank::kDescriptors:
       return "a descriptor table that others use";
-    case LockRank::kPaths:
-      return "a working directory or mount";
+    case LockRank::kFsContext:
+      return "a working directory that others use";
     case LockRank::kDentries:
       return "names of files";
     case LockRank::kMounts:
@@ -156,12 +156,12 @@ class Undertaker {
 
   static void undo(Task& dead) {
     wake_decided_by(dead.held);
-    for (TaskWaitEntry& entry : dead.wait_entries) entry.unlink();
-    dead.epoch.leave();
+    for (TaskWaitEntry& entry : dead.wait_entries) entry.unlink_dead();
     for (File*& file : dead.borrowed) {
       if (file) std::exchange(file, nullptr)->unref();
     }
     dead.waiting_semop = nullptr;
+    dead.epoch.leave();
     if (RefPtr<Task> child = std::move(dead.starting)) {
       // On the host already, it goes on: its parent's end is nothing to it.
       if (child->process && child->process != dead.process && child->host_thread == 0) {
@@ -219,21 +219,27 @@ class Undertaker {
   bool abandoned_ = false;
 };
 
-void count(Process& process) {
+/// Which of its threads was inside lxcore, in words; empty if none was.
+std::string who_was_inside(Process& process) {
   const Task* inside = nullptr;
   for (Task& thread : process.threads) {
     if (thread.in_kernel == pico::Thread::kInKernel && !thread.sleeping) inside = &thread;
   }
-  if (!inside) {
+  TextBuilder who;
+  if (inside) describe(who, *inside);
+  return who.take();
+}
+
+void count(const std::string& inside) {
+  if (inside.empty()) {
     ++kernel().deaths.in_guest;
     return;
   }
   ++kernel().deaths.in_kernel;
   TextBuilder line;
-  line << "the host killed ";
-  describe(line, *inside);
-  line << "; " << kernel().deaths.in_kernel << " such deaths, " << kernel().deaths.broken_objects
-       << " broken objects, " << kernel().deaths.leaked_tables << " leaked descriptor tables";
+  line << "the host killed " << inside << "; " << kernel().deaths.in_kernel << " such deaths, "
+       << kernel().deaths.broken_objects << " broken objects, " << kernel().deaths.leaked_tables
+       << " leaked descriptor tables";
   log_line(line.view());
 }
 
@@ -252,9 +258,10 @@ void host_process_died(const pico::Death& death) {
   if (death.killed) {
     if (RefPtr<Process> victim = find_victim(death, registered)) {
       Undertaker undertaker(*victim);
-      count(*victim);
+      const std::string inside = who_was_inside(*victim);
       undertaker.settle_locks();
       undertaker.bury();
+      count(inside);
     }
   }
   // Last references go without the lock: an address space is large.

@@ -149,6 +149,40 @@ TEST_F(TaskTest, ADeathBreaksWhatWasBeingChanged) {
   EXPECT_TRUE(wait_until(user, object, queue, [] { return false; }).is(Errno::kEIO));
 }
 
+TEST(List, IsMendedAfterAHalfInsertion) {
+  struct Element : ListNode<Element> {};
+  List<Element> list;
+  Element a, b, c;
+  list.push_back(a);
+  list.push_back(b);
+  // As if stopped before the last step of an insertion: backwards the list is wrong.
+  list.push_back(c);
+  EXPECT_TRUE(list.contains(c));
+  EXPECT_EQ(list.repair(), 3u);
+  EXPECT_EQ(&list.back(), &c);
+  c.unlink();
+  EXPECT_FALSE(list.contains(c));
+  EXPECT_EQ(list.repair(), 2u);
+}
+
+TEST_F(TaskTest, AQueueWhoseHolderDiedIsMended) {
+  Task& victim = new_process(70);
+  Task& sleeper = instance_.new_process();
+  struct Killer final : WaitEntry {
+    // Dies while it wakes: the queue's lock is left behind.
+    bool notify(PollEvents) override { return false; }
+  } entry;
+  WaitQueue queue;
+  queue.add(entry);
+  queue.add(sleeper.wait_entry);
+  queue.add(victim.wait_entry);
+  die(70);
+  EXPECT_TRUE(queue.has_waiters());
+  sleeper.wait_entry.unlink();
+  entry.unlink();
+  EXPECT_FALSE(queue.has_waiters());
+}
+
 TEST_F(TaskTest, WhomADeadTaskWasToWakeIsWoken) {
   Task& victim = new_process(70);
   Task& sleeper = instance_.new_process();
