@@ -140,7 +140,7 @@ class EpollSet final : public RefCounted {
   /// How deep sets are nested below this; ELOOP if `sought` is among them or too deep.
   Result<usize> depth_below(const EpollSet& sought, usize level);
 
-  SleepLock lock_;
+  SleepLock lock_{LockRank::kObject, AfterDeath::kStop};  ///< items_ would be torn
   std::map<Key, RefPtr<EpollItem>> items_ LXSS_GUARDED_BY(lock_);
 
   Lock ready_lock_{LockRank::kWaking};

@@ -183,10 +183,13 @@ Result<> wait_until(Task& task, WaitQueue& queue, Condition condition,
   return {};
 }
 
-/// A lock that may be held across host calls, guest copies and waits.
+/// A lock that may be held across host calls, guest copies and waits. What it guards is whole at
+/// such places, so it is given up after its holder's death; where memory is changed under it that
+/// no short lock guards, it is kStop, or its next holder looks (LockWord::abandoned()).
 class LXSS_CAPABILITY("sleep lock") SleepLock : public LockWord {
  public:
-  explicit SleepLock(LockRank rank = LockRank::kObject, AfterDeath after_death = AfterDeath::kStop)
+  explicit SleepLock(LockRank rank = LockRank::kObject,
+                     AfterDeath after_death = AfterDeath::kAbandon)
       : LockWord(rank, false, after_death) {}
   /// ERESTARTSYS if interrupted.
   Result<> lock(Task& task);

@@ -54,6 +54,7 @@ RefPtr<Task> copy_task(Task& parent, const CloneRequest& request) {
   const bool shares_files = flags.has(CloneFlag::kCLONE_FILES);
   if (shares_files) parent.files->share();
   child->files = shares_files ? parent.files : parent.files->duplicate();
+  child->fs = flags.has(CloneFlag::kCLONE_FS) ? parent.fs : parent.fs->duplicate();
   child->actions =
       flags.has(CloneFlag::kCLONE_SIGHAND) ? parent.actions : make_ref<SignalActions>();
   child->credentials = parent.credentials;
@@ -72,7 +73,6 @@ RefPtr<Task> copy_task(Task& parent, const CloneRequest& request) {
 /// What of the parent is guarded by the kernel lock.
 void copy_task_state(Task& parent, const CloneRequest& request, Task& child) {
   const CloneFlags flags = request.flags;
-  child.fs = flags.has(CloneFlag::kCLONE_FS) ? parent.fs : parent.fs->duplicate();
   child.nice = parent.nice;
   child.io_priority = parent.io_priority;
   child.scheduling_policy = parent.scheduling_policy;
@@ -133,10 +133,7 @@ Result<RefPtr<Task>> make_child(Task& task, const CloneRequest& request) {
     child->memory->copy_areas(*task.memory);
   }
   RefPtr<File> pidfd;
-  if (flags.has(CloneFlag::kCLONE_PIDFD)) {
-    KernelLock::Held held;
-    pidfd = make_pidfd(*process);
-  }
+  if (flags.has(CloneFlag::kCLONE_PIDFD)) pidfd = make_pidfd(*process);
   auto enter = [&]() -> Result<> {
     KernelLock::Held held;
     // Who is to end, or whose group is being killed, makes nobody who would escape that.

@@ -24,8 +24,8 @@ const char* what_is_guarded(LockRank rank) {
       return "a file system";
     case LockRank::kDescriptors:
       return "a descriptor table that others use";
-    case LockRank::kFsContext:
-      return "a working directory that others use";
+    case LockRank::kPaths:
+      return "roots and working directories";
     case LockRank::kDentries:
       return "names of files";
     case LockRank::kMounts:

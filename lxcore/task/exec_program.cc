@@ -15,7 +15,6 @@ struct Opened {
 };
 
 Result<Opened> open_program(Task& task, Fd directory, std::string_view name, vfs::WalkFlags walk) {
-  KernelLock::Held held;
   Path path = TRY(vfs::resolve(task, directory, name, walk));
   Inode& inode = path.inode();
   if (inode.is_symlink()) return Errno::kELOOP;
