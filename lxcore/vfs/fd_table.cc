@@ -56,10 +56,7 @@ RefPtr<File> FdTable::take(Place place, i32 number) {
 }
 
 void FdTable::closed(File& file, Process& process) {
-  if (file.has_inode() && file.inode().locks) {
-    KernelLock::Held held;
-    locks::release(file.inode(), this);
-  }
+  if (file.has_inode() && file.inode().locks) locks::release(file.inode(), this);
   file.descriptor_closed(process);
 }
 
