@@ -49,7 +49,7 @@ Result<RefPtr<File>> open_fifo(Task& task, const Path& path, abi::OpenFlags flag
     return Errno::kENXIO;
   }
   auto file = make_ref<PipeFile>(pipe, reads, writes, &inode);
-  if (waits && reads != writes) TRY(pipe->wait_for_partner(task, reads));
+  if (waits && reads != writes) TRY(file->wait_for_partner(task));
   return RefPtr<File>(std::move(file));
 }
 

@@ -322,8 +322,9 @@ Result<usize> Pipe::resize(const Credentials& credentials, usize size) {
   return rounded;
 }
 
-void Pipe::add_end(bool reader, bool writer) {
+Pipe::Partners Pipe::add_end(bool reader, bool writer) {
   SleepLock::Guard held(lock_);
+  const Partners before{readers(), writers(), reader_openings(), writer_openings()};
   if (reader) {
     readers_.fetch_add(1, std::memory_order_relaxed);
     reader_openings_.fetch_add(1, std::memory_order_release);
@@ -334,6 +335,7 @@ void Pipe::add_end(bool reader, bool writer) {
     writer_openings_.fetch_add(1, std::memory_order_release);
     read_queue.wake(PollEvents{});
   }
+  return before;
 }
 
 void Pipe::remove_end(bool reader, bool writer) {
@@ -350,11 +352,11 @@ void Pipe::remove_end(bool reader, bool writer) {
   publish();
 }
 
-Result<> Pipe::wait_for_partner(Task& task, bool reads) {
+Result<> Pipe::wait_for_partner(Task& task, bool reads, const Partners& before) {
   const auto& partners = reads ? writers_ : readers_;
   const auto& openings = reads ? writer_openings_ : reader_openings_;
+  const u32 seen = reads ? before.writer_openings : before.reader_openings;
   SleepLock::Guard held(lock_);
-  const u32 seen = openings.load(std::memory_order_relaxed);
   return wait_until(task, lock_, reads ? read_queue : write_queue, [&] {
     return partners.load(std::memory_order_relaxed) != 0 ||
            openings.load(std::memory_order_relaxed) != seen;
@@ -367,8 +369,11 @@ PipeFile::PipeFile(RefPtr<Pipe> pipe, bool reader, bool writer, Inode* fifo)
       reader_(reader),
       writer_(writer),
       fifo_(fifo),
-      writers_seen_(pipe_->writers() != 0 ? 0 : pipe_->writer_openings()) {
-  pipe_->add_end(reader, writer);
+      before_(pipe_->add_end(reader, writer)),
+      writers_seen_(before_.writers != 0 ? 0 : before_.writer_openings) {}
+
+Result<> PipeFile::wait_for_partner(Task& task) {
+  return pipe_->wait_for_partner(task, reader_, before_);
 }
 
 PipeFile::~PipeFile() {

@@ -56,10 +56,15 @@ class Pipe final : public RefCounted {
   usize peek(std::byte* to, usize size);
   void consume(usize size);
 
-  void add_end(bool reader, bool writer);
+  /// Who had it open, and how often it was opened.
+  struct Partners {
+    u32 readers, writers, reader_openings, writer_openings;
+  };
+  /// An end more; tells what was before, so that no partner is missed who comes and goes at once.
+  Partners add_end(bool reader, bool writer);
   void remove_end(bool reader, bool writer);
   /// The open of a FIFO waits for the other side; one that came and went meanwhile counts.
-  Result<> wait_for_partner(Task& task, bool reads);
+  Result<> wait_for_partner(Task& task, bool reads, const Partners& before);
 
   u32 readers() const { return readers_.load(std::memory_order_acquire); }
   u32 writers() const { return writers_.load(std::memory_order_acquire); }
@@ -144,6 +149,8 @@ class PipeFile final : public File {
   /// leads to the pipe while somebody uses it, of whom this is one.
   PipeFile(RefPtr<Pipe> pipe, bool reader, bool writer, Inode* fifo = nullptr);
   ~PipeFile() override;
+  /// Of a FIFO: waits until the other side is open or has been since this one is.
+  Result<> wait_for_partner(Task& task);
   const void* kind() const override { return &kKind; }
 
   Pipe& pipe() const { return *pipe_; }
@@ -159,7 +166,8 @@ class PipeFile final : public File {
   RefPtr<Pipe> pipe_;
   bool reader_, writer_;
   RefPtr<Inode> fifo_;
-  u32 writers_seen_;  ///< writer_openings at open: no hang-up before a writer was there
+  const Pipe::Partners before_;  ///< as it was opened
+  u32 writers_seen_;             ///< writer_openings at open: no hang-up before a writer was there
 };
 
 /// The two ends of a new pipe. `flags`: O_NONBLOCK, O_DIRECT.

@@ -197,6 +197,7 @@ TEST_F(ProcFsTest, NamesOfTheDeadAreForgotten) {
   EXPECT_NE(content(base + "/task/" + std::to_string(process->pid.value) + "/stat"), "");
   EXPECT_GT(process->reference_count(), references);
   procfs::forget_process(*process);
+  task().epoch.drain();
   EXPECT_EQ(process->reference_count(), references);
 }
 
