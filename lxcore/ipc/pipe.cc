@@ -324,7 +324,8 @@ Result<usize> Pipe::resize(const Credentials& credentials, usize size) {
 
 Pipe::Partners Pipe::add_end(bool reader, bool writer) {
   SleepLock::Guard held(lock_);
-  const Partners before{readers(), writers(), reader_openings(), writer_openings()};
+  const Partners before{readers(), writers(), reader_openings_.load(std::memory_order_relaxed),
+                        writer_openings_.load(std::memory_order_relaxed)};
   if (reader) {
     readers_.fetch_add(1, std::memory_order_relaxed);
     reader_openings_.fetch_add(1, std::memory_order_release);
