@@ -73,7 +73,6 @@ void create_init() {
   task->tid = process->pid = k.ids.take_next().value();
   k.ids.take(process->pid);
   k.users.add_task(0);
-  task->wait_entry.attach(*task);
   task->process = process;
   task->memory = make_ref<AddressSpace>();
   task->memory->task_count = 1;

@@ -357,6 +357,7 @@ Result<> Pipe::wait_for_partner(Task& task, bool reads, const Partners& before) 
   const auto& partners = reads ? writers_ : readers_;
   const auto& openings = reads ? writer_openings_ : reader_openings_;
   const u32 seen = reads ? before.writer_openings : before.reader_openings;
+  if ((reads ? before.writers : before.readers) != 0) return {};
   SleepLock::Guard held(lock_);
   return wait_until(task, lock_, reads ? read_queue : write_queue, [&] {
     return partners.load(std::memory_order_relaxed) != 0 ||

@@ -195,7 +195,7 @@ Result<> SleepLock::acquire(Task& task, Sleep sleep) {
     return {};
   const u32 self = static_cast<u32>(task.host_thread);
   Result<> result;
-  waiters_.add_exclusive(task.wait_entry);
+  waiters_.add_exclusive(task.lock_entry);
   for (;;) {
     Wait wait(task);
     u32 seen = word_.load(std::memory_order_relaxed);
@@ -212,7 +212,7 @@ Result<> SleepLock::acquire(Task& task, Sleep sleep) {
     result = sleep(wait);
     if (!result.ok()) break;
   }
-  task.wait_entry.unlink();
+  task.lock_entry.unlink();
   // The wake-up that it may have been given is for the next.
   if (!result.ok()) waiters_.wake();
   return result;

@@ -49,7 +49,6 @@ Result<> check_process_limit(const Task& task) {
 RefPtr<Task> copy_task(Task& parent, const CloneRequest& request) {
   const CloneFlags flags = request.flags;
   auto child = make_ref<Task>();
-  child->wait_entry.attach(*child);
   kernel().epoch.add(child->epoch);
   const bool shares_files = flags.has(CloneFlag::kCLONE_FILES);
   if (shares_files) parent.files->share();

@@ -11,7 +11,10 @@ namespace lxss {
 
 Process::Process() = default;
 Process::~Process() = default;
-Task::Task() = default;
+Task::Task() {
+  wait_entry.attach(*this);
+  lock_entry.attach(*this);
+}
 Task::~Task() = default;
 
 Session::Session(Pid session_id) : id(session_id) { kernel().ids.take(id); }

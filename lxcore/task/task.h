@@ -73,6 +73,7 @@ class Task final : public RefCounted, public pico::Thread, public ListNode<Threa
   List<TaskWaitEntry, EntryOfTask> wait_entries;  ///< its own: all that name it
   std::unique_ptr<TaskWaitEntry[]> poll_entries;  ///< its own; ipc/poller.cc; made at first use
   TaskWaitEntry wait_entry;                       ///< its own; of its queue while it is on one
+  TaskWaitEntry lock_entry;                       ///< its own; of a sleep lock that it waits for
   Task* next_to_wake = nullptr;                   ///< a list of HeldLocks::to_wake; its holder's
   std::atomic<bool> wake_pending = false;         ///< on such a list
   std::atomic<bool> sleeping = false;             ///< in a Wait

@@ -84,7 +84,6 @@ Task& Instance::new_process() {
   task->fs->working_directory.set(kernel_->root);
   task->actions = make_ref<SignalActions>();
   task->credentials = make_ref<Credentials>();
-  task->wait_entry.attach(*task);
   kernel_->epoch.add(task->epoch);
   process->leader = task.get();
   process->threads.push_back(*task);
@@ -109,7 +108,6 @@ Task& Instance::new_thread(Task& sibling) {
   task->actions = sibling.actions;
   task->credentials = sibling.credentials;
   task->host_thread = 1;
-  task->wait_entry.attach(*task);
   kernel_->epoch.add(task->epoch);
   task->process->threads.push_back(*task);
   task->process->thread_count += 1;
