@@ -30,6 +30,7 @@ class Kernel {
   static constexpr usize kMaxTasks = 16384;  ///< threads in the instance; fork then fails: EAGAIN
 
   KernelLock lock;
+  LockWaits lock_waits;
   Epoch epoch;
 
   // task/: by id; a task's id is its tid, a process's its leader's.

@@ -52,9 +52,7 @@ void Mutex::lock() {
         !word_.compare_exchange_weak(seen, seen | kWaiters, std::memory_order_relaxed)) {
       continue;
     }
-    const auto waited =
-        host::wait_word(reinterpret_cast<const u32*>(&word_), seen | kWaiters, monitor_patience());
-    if (waited.is(Errno::kETIMEDOUT)) stop_for_dead_owner(word_, seen | kWaiters);
+    wait_for_owner(word_, seen | kWaiters, nullptr);
   }
 }
 

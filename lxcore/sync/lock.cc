@@ -98,7 +98,7 @@ void Lock::acquire_slowly(u32 self) {
         !word_.compare_exchange_weak(seen, seen | kWaiters, std::memory_order_relaxed)) {
       continue;
     }
-    wait_for_owner(seen | kWaiters);
+    wait_for_owner(word_, seen | kWaiters, this);
   }
 }
 
@@ -108,22 +108,70 @@ host::Deadline monitor_patience() {
   return host::monotonic_ns() + kPatience;
 }
 
-void stop_for_dead_owner(const std::atomic<u32>& word, u32 seen) {
+void look_for_dead_owner(LockWaits::Wait wait) {
   constexpr u32 kWaiters = 1u << 31;
-  if (!pico::has_ended(static_cast<i32>(seen & ~kWaiters)) ||
-      word.load(std::memory_order_relaxed) != seen) {
-    return;
+  constexpr int kLongest = 32;
+  for (int i = 0; wait.word && i < kLongest; ++i) {
+    const u32 seen = wait.word->load(std::memory_order_relaxed);
+    const auto owner = static_cast<i32>(seen & ~kWaiters);
+    if (owner == 0) return;
+    if (!pico::has_ended(owner)) {
+      wait = kernel().lock_waits.find(owner);
+      continue;
+    }
+    if (wait.word->load(std::memory_order_relaxed) != seen) return;
+    if (wait.lock && wait.lock->is_short() && wait.lock->after_death() == AfterDeath::kAbandon) {
+      ++kernel().deaths.broken_objects;
+      return static_cast<Lock*>(wait.lock)->abandon(owner);
+    }
+    lifecycle::stop_instance(
+        "The host killed a thread while it held a lock of the kernel's, which all processes share; "
+        "the instance stops.");
   }
-  lifecycle::stop_instance(
-      "The host killed a thread that held a lock of the kernel's, which all processes share; the "
-      "instance stops.");
 }
 
-void Lock::wait_for_owner(u32 seen) {
-  const auto waited =
-      host::wait_word(reinterpret_cast<const u32*>(&word_), seen, monitor_patience());
+void wait_for_owner(const std::atomic<u32>& word, u32 seen, LockWord* lock) {
+  const host::Deadline patience = monitor_patience();
+  void* place = patience ? nullptr : kernel().lock_waits.begin(pico::caller(), {&word, lock});
+  const auto waited = host::wait_word(reinterpret_cast<const u32*>(&word), seen, patience);
+  if (place) kernel().lock_waits.end(place);
   // The monitor cannot look after what the dead held while it waits for it.
-  if (waited.is(Errno::kETIMEDOUT)) stop_for_dead_owner(word_, seen);
+  if (waited.is(Errno::kETIMEDOUT)) look_for_dead_owner({&word, lock});
+}
+
+void* LockWaits::begin(i32 host_thread, Wait wait) {
+  for (Place& place : places_) {
+    i32 free = 0;
+    // Taken first, so that nobody else writes the rest.
+    if (place.host_thread.load(std::memory_order_relaxed) != 0 ||
+        !place.host_thread.compare_exchange_strong(free, -1, std::memory_order_acquire)) {
+      continue;
+    }
+    place.word.store(wait.word, std::memory_order_relaxed);
+    place.lock.store(wait.lock, std::memory_order_relaxed);
+    place.host_thread.store(host_thread, std::memory_order_release);
+    return &place;
+  }
+  return nullptr;
+}
+
+void LockWaits::end(void* place) {
+  static_cast<Place*>(place)->host_thread.store(0, std::memory_order_release);
+}
+
+LockWaits::Wait LockWaits::find(i32 host_thread) const {
+  for (const Place& place : places_) {
+    if (place.host_thread.load(std::memory_order_acquire) != host_thread) continue;
+    return {place.word.load(std::memory_order_relaxed), place.lock.load(std::memory_order_relaxed)};
+  }
+  return {};
+}
+
+void LockWaits::forget(i32 host_thread) {
+  for (Place& place : places_) {
+    i32 seen = host_thread;
+    place.host_thread.compare_exchange_strong(seen, 0, std::memory_order_release);
+  }
 }
 
 u32 LockWord::abandon(i32 dead) {

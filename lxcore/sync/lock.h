@@ -99,7 +99,6 @@ class LXSS_CAPABILITY("lock") Lock : public LockWord {
 
  private:
   void acquire_slowly(u32 self);
-  void wait_for_owner(u32 seen);
 };
 
 class [[nodiscard]] LXSS_SCOPED_CAPABILITY Lock::Held {
@@ -122,6 +121,31 @@ class [[nodiscard]] LXSS_SCOPED_CAPABILITY Lock::Released {
 
  private:
   Lock& lock_;
+};
+
+/// Who sleeps until a lock is free, for the monitor: where it waits for a lock whose holder waits
+/// for another, it finds the one whose holder is dead. Of those who wait, as many as there is room
+/// for.
+class LockWaits {
+ public:
+  struct Wait {
+    const std::atomic<u32>* word = nullptr;  ///< null: it does not wait
+    LockWord* lock = nullptr;                ///< null for a Mutex
+  };
+  /// A place, or null if all are taken.
+  void* begin(i32 host_thread, Wait wait);
+  void end(void* place);
+  Wait find(i32 host_thread) const;
+  /// The host has killed it.
+  void forget(i32 host_thread);
+
+ private:
+  struct Place {
+    std::atomic<i32> host_thread{0};  ///< 0: free; written last
+    std::atomic<const std::atomic<u32>*> word{nullptr};
+    std::atomic<LockWord*> lock{nullptr};
+  };
+  Place places_[64];
 };
 
 /// What a task holds, and whom it is to wake when it holds nothing any more. Written by the task
@@ -150,9 +174,12 @@ void wake_decided_by(HeldLocks& dead);
 /// How long the monitor waits for a lock before it looks whether the holder lives. Others wait
 /// without end: the monitor ends their wait.
 host::Deadline monitor_patience();
-/// By the monitor, which has waited for its patience: stops the instance if `word` is still `seen`,
-/// whose owner the host has killed.
-void stop_for_dead_owner(const std::atomic<u32>& word, u32 seen);
+/// Sleeps until `word` is not `seen` any more, or for no reason. `lock` is its lock, if it is one.
+void wait_for_owner(const std::atomic<u32>& word, u32 seen, LockWord* lock);
+/// By the monitor, which has waited for its patience: where the host has killed the owner of the
+/// lock, or of the one that the owner waits for, and so on, gives that lock up or stops the
+/// instance.
+void look_for_dead_owner(LockWaits::Wait wait);
 
 /// In the debug kernel: panics if the current task holds a short lock of its own, where a host call
 /// or a guest copy is about to be made.

@@ -235,8 +235,8 @@ void SleepLock::lock() {
 }
 
 void SleepLock::look_after_owner() {
+  if (after_death() == AfterDeath::kStop) return look_for_dead_owner({&word_, this});
   const u32 seen = word_.load(std::memory_order_relaxed);
-  if (after_death() == AfterDeath::kStop) return stop_for_dead_owner(word_, seen);
   // The monitor waits: it cannot be told of the death before it has the lock.
   if (seen != 0 && pico::has_ended(owner()) && word_.load(std::memory_order_relaxed) == seen) {
     abandon(owner());

@@ -155,6 +155,7 @@ class Undertaker {
   }
 
   static void undo(Task& dead) {
+    kernel().lock_waits.forget(dead.host_thread);
     wake_decided_by(dead.held);
     for (TaskWaitEntry& entry : dead.wait_entries) entry.unlink_dead();
     for (File*& file : dead.borrowed) {
