@@ -208,8 +208,9 @@ class LXSS_CAPABILITY("sleep lock") SleepLock : public LockWord {
   class Guard;
 
  private:
+  // What the analysis takes for granted elsewhere is made here, so it does not look.
   template <typename Sleep>
-  Result<> acquire(Task& task, Sleep sleep);
+  Result<> acquire(Task& task, Sleep sleep) LXSS_NO_THREAD_SAFETY_ANALYSIS;
   /// By the monitor, which has waited for its patience: as if the holder's death had been told.
   void look_after_owner();
 

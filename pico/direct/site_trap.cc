@@ -28,7 +28,9 @@ SiteEvent restore_call_site(int signal, ucontext_t& frame) {
   if (signal == SIGTRAP && is_at_entry) return trap_of_call(frame, r11 + cl);
   if (in_kernel_text(at)) return SiteEvent::kNone;
 
-  const auto [place, site] = place_at(at, cl);
+  const auto found = place_at(at, cl);
+  const auto& place = found.place;
+  const auto& site = found.site;
   const auto go_to = [&](u32 position) {
     regs[REG_RIP] = static_cast<greg_t>(site.base + position);
   };
