@@ -32,11 +32,16 @@ void TmpInode::released() {
   of.inodes_.fetch_sub(1, std::memory_order_relaxed);
   TmpInode* self = this;
   of.root_.compare_exchange_strong(self, nullptr);
-  names_.clear();
-  if (entries_.empty()) return;
+  std::map<u64, Entry> entries;
+  {
+    Lock::Held held(lock_);
+    names_.clear();
+    std::swap(entries, entries_);
+  }
+  if (entries.empty()) return;
   {
     Lock::Held held(of.burial_);
-    for (auto& [position, entry] : entries_) of.dying_.push_back(std::move(entry.inode));
+    for (auto& [position, entry] : entries) of.dying_.push_back(std::move(entry.inode));
     if (of.burying_) return;
     of.burying_ = true;
   }
