@@ -184,7 +184,7 @@ void HostTree::set_root(HostInode& inode) {
 
 List<HostInode, HostTableTag>& HostTree::bucket(HostId id) {
   u64 hash = (id.number ^ id.device << 32) * 0x9e37'79b9'7f4a'7c15;
-  return table_[hash >> 48];
+  return table_[hash >> 50];
 }
 
 RefPtr<HostInode> HostTree::find(HostId id) {

@@ -174,7 +174,7 @@ class HostTree : public FileSystem {
 
  private:
   friend class HostInode;
-  static constexpr usize kBuckets = 65536;
+  static constexpr usize kBuckets = 16384;
   static constexpr usize kEvictAtOnce = 64;
   static constexpr u64 kChangingNow = ~u64{0};
 
