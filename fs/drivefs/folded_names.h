@@ -38,7 +38,7 @@ class FoldedNames {
   bool still_holds(host::Fd directory);
   Result<> read(host::Fd directory);
 
-  SleepLock lock_;  ///< guards all of it
+  SleepLock lock_{LockRank::kObject, AfterDeath::kStop};  ///< guards all of it
   bool known_ = false;
   abi::Timespec changed_{};  ///< the directory's time that goes with hashes_
   u64 read_at_ns_ = 0;

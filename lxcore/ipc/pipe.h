@@ -128,7 +128,8 @@ class Pipe final : public RefCounted {
   Result<usize> write_locked(Task& task, IoBuffer& buffer, bool wait, bool packet, Wakes& wakes,
                              bool& broken) LXSS_REQUIRES(lock_);
 
-  SleepLock lock_;
+  /// It guards memory that no short lock does: a death under it leaves the pipe torn.
+  SleepLock lock_{LockRank::kObject, AfterDeath::kStop};
   std::vector<std::byte*> pages_ LXSS_GUARDED_BY(lock_);  ///< a ring; null where there is no data
   u64 read_position_ LXSS_GUARDED_BY(lock_) = 0;
   u64 write_position_ LXSS_GUARDED_BY(lock_) = 0;
